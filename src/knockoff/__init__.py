@@ -1,0 +1,3 @@
+"""Run tables that fill themselves."""
+
+__version__ = "0.1.0"
