@@ -1,0 +1,1 @@
+"""Context files: loaded, checked, and described in plain data."""

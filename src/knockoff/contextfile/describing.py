@@ -1,0 +1,132 @@
+"""The parts of a table in plain data: titles, types, hashes, indexes."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+
+from knockoff.contextfile.description import (
+    FieldDescription,
+    IndexDescription,
+    VariableDescription,
+)
+from knockoff.contextfile.hashes import code_hash
+from knockoff.contextfile.schemas import name_of, schema_of
+from knockoff.contextfile.scope import in_words
+from knockoff.contextfile.sources import line_of
+from knockoff.language.members import MISSING, evaluated
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from knockoff.contextfile.linking import Draft
+    from knockoff.contextfile.scope import Scope
+    from knockoff.language.members import Field
+
+
+def described_variable(draft: Draft, folder: Path, place: int) -> VariableDescription:
+    """What the recorder learns of one variable or hook."""
+    variable, hook = draft.variable, draft.hook
+    events = hook.events if hook else (variable.event if variable else None)
+    documentation = inspect.getdoc(draft.function) or ""
+    return VariableDescription(
+        name=draft.name,
+        title=title_of(draft),
+        outputs=draft.outputs,
+        data=draft.data,
+        events=events if events is not None else ("Insert", "Update"),
+        direction=draft.direction,
+        code=code_hash(
+            draft.function,
+            folder=folder,
+            options=_options(draft),
+            parameters=draft.scope.parameters,
+            methods=draft.methods,
+        ),
+        reads=tuple(draft.reads),
+        may_read=tuple(name for name in draft.may_read if name not in draft.reads),
+        fields_read=tuple(draft.fields_read),
+        description=(variable and variable.description) or documentation,
+        units=variable.units if variable else None,
+        tags=tuple(sorted({*draft.scope.tags, *(variable.tags if variable else ())})),
+        type=name_of(_returned(draft)),
+        line=line_of(draft.function),
+        place=place,
+        hook=hook is not None,
+        cluster=draft.cluster,
+        transient=bool(variable and variable.transient),
+        timeout=variable.timeout if variable else None,
+        retries=variable.retries if variable else 0,
+        cpus=variable.cpus if variable else None,
+        memory=variable.memory if variable else None,
+        gpus=variable.gpus if variable else None,
+    )
+
+
+def title_of(draft: Draft) -> str:
+    """The header of a column, its groups' titles in front."""
+    own = (draft.variable and draft.variable.title) or in_words(draft.name.rpartition(".")[2])
+    return draft.scope.separator.join((*draft.scope.titles, own))
+
+
+def described_field(scope: Scope, field: Field) -> FieldDescription:
+    """What the recorder learns of a field that the class declares."""
+    editable = field.editable
+    default = _default(field)
+    return FieldDescription(
+        name=scope.dotted(field.name),
+        title=(editable and editable.title) or in_words(field.name),
+        schema=schema_of(field.type),
+        editable=editable is not None,
+        default=default.value if isinstance(default, enum.Enum) else default,
+        description=(editable and editable.description) or "",
+        units=editable.units if editable else None,
+        tags=_tags(editable.tags if editable else ()),
+        type=name_of(field.type),
+    )
+
+
+def indexes_of(settings: Any) -> tuple[IndexDescription, ...]:
+    """Read ``Settings.indexes`` in the forms that Beanie takes."""
+    return tuple(_index(each) for each in getattr(settings, "indexes", ()))
+
+
+def _index(index: Any) -> IndexDescription:
+    if isinstance(index, str):
+        return IndexDescription(((index, 1),))
+    if hasattr(index, "document"):  # pymongo's IndexModel
+        options = dict(index.document)
+        keys = tuple((name, direction) for name, direction in options.pop("key").items())
+        return IndexDescription(keys, options)
+    return IndexDescription(tuple((name, direction) for name, direction in index))
+
+
+def _returned(draft: Draft) -> Any:
+    kind = evaluated(
+        getattr(draft.function, "__annotations__", {}).get("return", inspect.Signature.empty),
+        draft.function.__globals__,
+        {},
+    )
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
+
+
+def _options(draft: Draft) -> str:
+    """What of the decorator decides about the value: only the summary."""
+    summary = draft.variable.summary if draft.variable else None
+    return summary if isinstance(summary, str) else getattr(summary, "__qualname__", "")
+
+
+def _default(field: Field) -> Any:
+    """The default as plain data; None where it is missing or made anew for each row."""
+    default = field.default
+    if default is MISSING or type(default).__name__ == "PydanticUndefinedType":
+        return None
+    if hasattr(default, "get_default"):  # pydantic's Field(...)
+        default = default.get_default()
+    plain = default is None or isinstance(default, bool | int | float | str | list | dict)
+    return default if plain and type(default).__name__ != "PydanticUndefinedType" else None
+
+
+def _tags(tags: Any) -> tuple[str, ...]:
+    return (tags,) if isinstance(tags, str) else tuple(tags)

@@ -1,0 +1,135 @@
+"""A context file as plain data: all that the recorder learns of it, without its code.
+
+The worker, which loads user code, describes the file; the recorder builds its
+Beanie classes from that. The two meet in JSON, so everything here is made of
+numbers, text, tuples and dicts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from knockoff.language.occasions import Direction, Event  # noqa: TC001  # read back at run time
+from knockoff.runkey import DataKind  # noqa: TC001  # read back at run time
+
+DESCRIPTION_VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class VariableDescription:
+    """One column and what is known of it before anything runs."""
+
+    name: str
+    """Dotted: ``"hits"``, or ``"xgm_sa2.pulse_energy"`` in a group."""
+
+    title: str
+    outputs: tuple[str, ...]
+    """The fields it fills, dotted: its own, or for a plain hook those it assigns."""
+
+    data: DataKind
+    """What has to be on disk before it is due."""
+
+    events: tuple[Event, ...]
+    direction: Direction
+    code: str
+    """Hash of the source that computes it; comments and docstrings do not count."""
+
+    reads: tuple[str, ...] = ()
+    """Variables it cannot do without."""
+
+    may_read: tuple[str, ...] = ()
+    """Variables that have a default where it reads them."""
+
+    fields_read: tuple[str, ...] = ()
+    """Fields of the row, typed by people or known of the run, that it reads."""
+
+    description: str = ""
+    units: str | None = None
+    tags: tuple[str, ...] = ()
+    type: str = ""
+    line: int = 0
+    place: int = 0
+    """Where its column stands, counted in the order of the source."""
+
+    hook: bool = False
+    cluster: bool = False
+    transient: bool = False
+    timeout: float | None = None
+    """In seconds."""
+
+    retries: int = 0
+    cpus: int | None = None
+    memory: int | None = None
+    """In bytes."""
+
+    gpus: int | None = None
+
+
+@dataclass(frozen=True)
+class FieldDescription:
+    """One field that the class declares itself."""
+
+    name: str
+    title: str
+    schema: dict[str, Any]
+    """JSON schema of its values; empty where anything goes."""
+
+    editable: bool = False
+    default: Any = None
+    description: str = ""
+    units: str | None = None
+    tags: tuple[str, ...] = ()
+    type: str = ""
+
+
+@dataclass(frozen=True)
+class IndexDescription:
+    """An index that the class asks for in its ``Settings``."""
+
+    keys: tuple[tuple[str, Any], ...]
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TableDescription:
+    """One run class."""
+
+    name: str
+    collection: str
+    variables: tuple[VariableDescription, ...]
+    """In the order in which they run."""
+
+    fields: tuple[FieldDescription, ...] = ()
+    indexes: tuple[IndexDescription, ...] = ()
+    description: str = ""
+
+    def variable(self, name: str) -> VariableDescription:
+        """The variable of that name.
+
+        Raises
+        ------
+        KeyError
+            There is none.
+        """
+        for variable in self.variables:
+            if variable.name == name:
+                return variable
+        raise KeyError(name)
+
+
+@dataclass(frozen=True)
+class ContextDescription:
+    """One context file."""
+
+    path: str
+    source_hash: str
+    """Of the file's bytes; names the source kept in the database."""
+
+    tables: tuple[TableDescription, ...]
+    source: str = ""
+    version: int = DESCRIPTION_VERSION
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as dicts and lists."""
+        return asdict(self)

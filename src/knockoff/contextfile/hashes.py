@@ -1,0 +1,165 @@
+"""A hash of the code that computes a variable: what it does, not how it is written down.
+
+Comments, docstrings, formatting and line numbers do not count. The source of
+every function and class that it uses from the context file or from a module
+beside it does, so do constants of the file and the parameters of its group.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from knockoff.contextfile.sources import node_of
+
+if TYPE_CHECKING:
+    import types
+    from collections.abc import Callable, Iterable, Mapping
+
+
+def code_hash(
+    function: Callable[..., Any],
+    *,
+    folder: Path,
+    options: str = "",
+    parameters: Mapping[str, Any] | None = None,
+    methods: Iterable[Callable[..., Any]] = (),
+) -> str:
+    """Eight hexadecimal digits that change when the result may.
+
+    Parameters
+    ----------
+    function:
+        What computes the variable.
+    folder:
+        Where the context file lies; code from elsewhere, such as NumPy, does not count.
+    options:
+        What else decides about the value, such as the summary.
+    parameters:
+        Those of the variable's group.
+    methods:
+        Plain methods that it calls on `self`.
+    """
+    reader = _Reader(folder)
+    for each in (function, *methods):
+        reader.add_function(each)
+    for name, value in sorted((parameters or {}).items()):
+        reader.add(f"{name}={_shown(value)}")
+    reader.add(options)
+    return reader.digest()[:8]
+
+
+class _Reader:
+    """Follows the names a function uses, each only once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+        self._seen: set[int] = set()
+        self._parts: list[str] = []
+
+    def digest(self) -> str:
+        return hashlib.sha256("\n".join(self._parts).encode()).hexdigest()
+
+    def add(self, part: str) -> None:
+        self._parts.append(part)
+
+    def add_function(self, function: Callable[..., Any]) -> None:
+        if id(function) in self._seen:
+            return
+        self._seen.add(id(function))
+        node = node_of(function)
+        code = getattr(function, "__code__", None)
+        if node is None:  # typed at a prompt: the byte code is all there is
+            self.add(code.co_code.hex() + repr(code.co_consts) if code else repr(function))
+            return
+        self.add(_dumped(node))
+        names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+        for name in sorted(names):
+            self._add_global(name, getattr(function, "__globals__", {}))
+        closure = inspect.getclosurevars(function).nonlocals if code and code.co_freevars else {}
+        for name, value in sorted(closure.items()):
+            self._add_value(name, value)
+
+    def _add_global(self, name: str, names: Mapping[str, Any]) -> None:
+        if name in names and not name.startswith("__"):
+            self._add_value(name, names[name])
+
+    def _add_value(self, name: str, value: Any) -> None:
+        function = getattr(value, "function", value)
+        if inspect.isfunction(function):
+            if self._is_ours(function.__code__.co_filename):
+                self.add_function(function)
+        elif inspect.isclass(value):
+            self._add_class(value)
+        elif inspect.ismodule(value):
+            self._add_module(value)
+        else:
+            self.add(f"{name}={_shown(value)}")
+
+    def _add_class(self, cls: type) -> None:
+        if id(cls) in self._seen:
+            return
+        self._seen.add(id(cls))
+        module = inspect.getmodule(cls)
+        if module is None or not self._is_ours(getattr(module, "__file__", None) or ""):
+            return
+        for name, value in sorted(vars(cls).items()):
+            if not name.startswith("__"):
+                self._add_value(name, getattr(value, "__func__", value))
+
+    def _add_module(self, module: types.ModuleType) -> None:
+        file = getattr(module, "__file__", None)
+        if id(module) in self._seen or not file or not self._is_ours(file):
+            return
+        self._seen.add(id(module))
+        self.add(_dumped(ast.parse(Path(file).read_bytes())))
+
+    def _is_ours(self, file: str) -> bool:
+        return Path(file).resolve().is_relative_to(self._folder) or not Path(file).exists()
+
+
+def _dumped(node: ast.AST) -> str:
+    """The tree as text, without docstrings and without the decorators of a variable."""
+    node = _WithoutDocstrings().visit(ast.parse(ast.unparse(node)))
+    return ast.dump(node, annotate_fields=False)
+
+
+class _WithoutDocstrings(ast.NodeTransformer):
+    def _strip(self, node: Any) -> Any:
+        self.generic_visit(node)
+        first = node.body[0] if node.body else None
+        if (
+            isinstance(first, ast.Expr)
+            and isinstance(first.value, ast.Constant)
+            and isinstance(first.value.value, str)
+        ):
+            node.body = node.body[1:] or [ast.Pass()]
+        return node
+
+    visit_Module = visit_ClassDef = _strip  # noqa: N815  # names given by ast
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
+        node.decorator_list, node.returns = [], None  # titles, units: they change no value
+        return self._strip(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> Any:
+        node.decorator_list, node.returns = [], None
+        return self._strip(node)
+
+
+def _shown(value: Any) -> str:
+    """A constant as text; the address of an object, which differs by process, is left out."""
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{_shown(k)}:{_shown(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return f"{type(value).__name__}({','.join(map(_shown, value))})"
+    if isinstance(value, set | frozenset):
+        return f"{type(value).__name__}({','.join(sorted(map(_shown, value)))})"
+    if value is None or isinstance(value, str | bytes | int | float | complex | Path):
+        return repr(value)
+    if hasattr(value, "tobytes"):  # an array of calibration constants
+        return hashlib.sha256(value.tobytes()).hexdigest()
+    return f"<{type(value).__module__}.{type(value).__qualname__}>"

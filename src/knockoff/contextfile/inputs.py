@@ -1,0 +1,124 @@
+"""What each parameter of a variable's function is given."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_origin
+
+from knockoff.language.marks import Source
+from knockoff.language.members import MISSING, evaluated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+InputKind = Literal["data", "var", "self", "meta", "mymdc", "param", "source", "nothing"]
+
+PREFIXES: Final = ("var", "self", "meta", "mymdc", "param", "input")
+METADATA: Final = ("run_number", "proposal", "proposal_path")
+MYMDC: Final = ("run_type", "sample_name", "techniques")
+
+_MARK = re.compile(r"\s*([A-Za-z_]\w*)#(.*\S)\s*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Input:
+    """One parameter and where its value comes from."""
+
+    parameter: str
+    kind: InputKind
+    name: str = ""
+    """What follows the ``#``: a variable or a pattern of names, or a piece of metadata."""
+
+    source: Source | None = None
+    default: Any = MISSING
+    keyword: bool = True
+
+    @property
+    def optional(self) -> bool:
+        """Whether the variable runs without it."""
+        return self.default is not MISSING
+
+    @property
+    def pattern(self) -> bool:
+        """Whether `name` stands for several variables, which are given as a dict."""
+        return any(character in self.name for character in "*?[")
+
+
+@dataclass(frozen=True)
+class UnknownPrefix:
+    """A mark such as ``"vars#hits"`` whose prefix nobody knows."""
+
+    parameter: str
+    prefix: str
+
+
+def inputs_of(
+    function: Callable[..., Any], *, method: bool, module: Mapping[str, Any]
+) -> tuple[tuple[Input, ...], tuple[UnknownPrefix, ...]]:
+    """Read the parameters of a function; a method's `self` is left out.
+
+    The run's data is the parameter annotated with ``DataCollection``, else the
+    first one without a mark. A parameter without a mark but with a default keeps it.
+    An input of kind ``"nothing"`` is a parameter that no value can be found for.
+    """
+    parameters = list(inspect.signature(function).parameters.values())[1 if method else 0 :]
+    inputs: list[Input] = []
+    unknown: list[UnknownPrefix] = []
+    unmarked: list[inspect.Parameter] = []
+    for parameter in parameters:
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            continue
+        mark = _mark(parameter.annotation, module)
+        default = MISSING if parameter.default is parameter.empty else parameter.default
+        keyword = parameter.kind is not parameter.POSITIONAL_ONLY
+        if isinstance(mark, Source):
+            inputs.append(Input(parameter.name, "source", "", mark, default, keyword))
+        elif mark == "data":
+            inputs.append(Input(parameter.name, "data", "", None, default, keyword))
+        elif isinstance(mark, tuple):
+            prefix, name = mark
+            if prefix not in PREFIXES:
+                unknown.append(UnknownPrefix(parameter.name, prefix))
+                continue
+            kind: Any = "param" if prefix == "input" else prefix
+            inputs.append(Input(parameter.name, kind, name, None, default, keyword))
+        else:
+            unmarked.append(parameter)
+    if unmarked and not any(each.kind == "data" for each in inputs):
+        first = unmarked[0]
+        if first.default is first.empty:
+            unmarked.pop(0)
+            keyword = first.kind is not first.POSITIONAL_ONLY
+            inputs.insert(0, Input(first.name, "data", keyword=keyword))
+    inputs.extend(
+        Input(parameter.name, "nothing")
+        for parameter in unmarked
+        if parameter.default is parameter.empty
+    )
+    return tuple(inputs), tuple(unknown)
+
+
+def _mark(annotation: Any, module: Mapping[str, Any]) -> Source | Literal["data"] | Any:
+    """What an annotation says: a `Source`, "data", (prefix, name), or None."""
+    if isinstance(annotation, str):
+        text = _MARK.fullmatch(annotation)
+        if text is not None and not annotation.startswith(("'", '"')):
+            return text[1], text[2]
+        annotation = evaluated(annotation, module, {})
+        if isinstance(annotation, str):
+            text = _MARK.fullmatch(annotation)
+            if text is not None:
+                return text[1], text[2]
+            return "data" if annotation.rpartition(".")[2] == "DataCollection" else None
+    if get_origin(annotation) is Annotated:
+        kind, *marks = get_args(annotation)
+        for mark in marks:
+            if isinstance(mark, Source):
+                return mark
+            text = _MARK.fullmatch(mark) if isinstance(mark, str) else None
+            if text is not None:
+                return text[1], text[2]
+        annotation = kind
+    return "data" if getattr(annotation, "__name__", "") == "DataCollection" else None

@@ -1,0 +1,251 @@
+"""Run a context file and find the tables in it."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import linecache
+import sys
+import traceback
+import types
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from knockoff.contextfile.description import ContextDescription
+from knockoff.contextfile.linking import table_of
+from knockoff.contextfile.problems import ContextProblems, Problem
+from knockoff.contextfile.tables import TableSource
+from knockoff.language.members import Members, is_group, split_class, variable_from
+from knockoff.language.plain import Run as PlainRun
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from knockoff.contextfile.tables import Table
+
+FUNCTION_TABLE: Final = "Runs"
+"""The class name, as it were, of the one table that a file of functions is."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """A context file that has been run and found good."""
+
+    description: ContextDescription
+    tables: dict[str, Table]
+    """By collection."""
+
+
+def load(path: Path) -> Context:
+    """Run the context file at `path` in this process and put its tables together.
+
+    Modules beside the file can be imported by it, and ``__file__`` is set.
+
+    Raises
+    ------
+    ContextProblems
+        The file cannot be read or run, or something in it is wrong; all of it is listed.
+    """
+    path = path.absolute()
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise ContextProblems(
+            [Problem(str(path), 0, 0, f"cannot be read: {error.strerror}.")]
+        ) from error
+    module = _executed(path, source)
+    tables, problems = _tables(module, path)
+    if problems:
+        raise ContextProblems(problems)
+    description = ContextDescription(
+        path=str(path),
+        source_hash=hashlib.sha256(source).hexdigest()[:16],
+        source=source.decode("utf-8", "replace"),
+        tables=tuple(table.description for table in tables.values()),
+    )
+    return Context(description, tables)
+
+
+_PREFIX: Final = "knockoff_context_"
+
+
+def is_being_loaded(module: str) -> bool:
+    """Whether `module` is a context file that `load` runs, and not a notebook or script."""
+    return module.startswith(_PREFIX)
+
+
+def _executed(path: Path, source: bytes) -> types.ModuleType:
+    name = f"{_PREFIX}{hashlib.sha256(bytes(path)).hexdigest()[:8]}"
+    module = types.ModuleType(name)
+    module.__file__ = str(path)
+    sys.modules[name] = module
+    linecache.checkcache(str(path))
+    try:
+        code = compile(source, str(path), "exec")
+    except (SyntaxError, ValueError) as error:
+        raise ContextProblems([_syntax_problem(path, error)]) from None
+    with _importing_from(path.parent), _damnit_words():
+        try:
+            exec(code, vars(module))  # noqa: S102  # this is what a context file is for
+        except ContextProblems:
+            raise
+        except BaseException as error:  # sys.exit() at the top, too, is a problem
+            raise ContextProblems([_run_problem(path, error)]) from error
+    return module
+
+
+@contextmanager
+def _importing_from(folder: Path) -> Iterator[None]:
+    """Let modules beside the context file be imported, also later, inside methods."""
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    importlib.invalidate_caches()
+    yield
+
+
+@contextmanager
+def _damnit_words() -> Iterator[None]:
+    """Answer ``from damnit_ctx import Variable`` with our words of the same meaning."""
+    from knockoff.language import cell, group, variable
+
+    module = types.ModuleType("damnit_ctx")
+    vars(module).update(
+        Variable=variable.Variable, Group=group.Group, Cell=cell.Cell, Skip=cell.Skip
+    )
+    before = sys.modules.get("damnit_ctx")
+    sys.modules["damnit_ctx"] = module
+    try:
+        yield
+    finally:
+        if before is None:
+            del sys.modules["damnit_ctx"]
+        else:
+            sys.modules["damnit_ctx"] = before
+
+
+def _tables(module: types.ModuleType, path: Path) -> tuple[dict[str, Table], list[Problem]]:
+    names = vars(module)
+    classes = [
+        value
+        for value in names.values()
+        if isinstance(value, type) and value.__module__ == module.__name__ and is_run_class(value)
+    ]
+    sources = [source_of_class(each, str(path)) for each in dict.fromkeys(classes)]
+    functions = _functions(names, module.__name__)
+    if not sources:
+        sources = [TableSource(FUNCTION_TABLE, functions, str(path), names)]
+    elif functions.variables:
+        first = next(iter(functions.variables))
+        return {}, [
+            Problem(
+                str(path),
+                0,
+                0,
+                f"{first!r} is a variable outside of a class, in a file that has classes.",
+                f"Move it into {sources[0].name}, with self as its first parameter.",
+            )
+        ]
+    tables: dict[str, Table] = {}
+    problems: list[Problem] = []
+    for source in sources:
+        table, found = table_of(source)
+        problems.extend(found)
+        if source.collection in tables or source.collection.startswith("knockoff"):
+            problems.append(
+                Problem(
+                    str(path),
+                    source.line,
+                    1,
+                    f"the collection {source.collection!r} of {source.name} is taken.",
+                    "Give the class a Settings.name of its own.",
+                )
+            )
+        if table is not None:
+            tables[source.collection] = table
+    if not any((source.members.variables or source.members.hooks) for source in sources):
+        groups = any(source.members.groups for source in sources)
+        if not groups:
+            problems.append(
+                Problem(
+                    str(path),
+                    0,
+                    0,
+                    "there is no variable in it.",
+                    "Write a class that derives from knockoff.Run; see `knockoff context new`.",
+                )
+            )
+    return tables, problems
+
+
+def is_run_class(cls: type) -> bool:
+    """Whether a class is a table: derived from `Run`, or from Beanie's `Document` itself."""
+    if hasattr(cls, "__knockoff_members__"):
+        return cls is not PlainRun
+    return any(
+        base.__name__ == "Document" and base.__module__.startswith("beanie")
+        for base in cls.__mro__[1:]
+    )
+
+
+def source_of_class(cls: type, file: str = "") -> TableSource:
+    """Where the table of a run class comes from."""
+    module = sys.modules.get(cls.__module__)
+    names = vars(module) if module else {}
+    members: Members = getattr(cls, "__knockoff_members__", None) or split_class(cls)
+    return TableSource(
+        name=cls.__name__,
+        members=members,
+        file=file or getattr(module, "__file__", None) or f"<{cls.__module__}>",
+        module=names,
+        owner=cls,
+        body=getattr(cls, "__knockoff_body__", cls),
+    )
+
+
+def _functions(names: dict[str, Any], module: str) -> Members:
+    """The variables and groups at the top of a file."""
+    members = Members()
+    for name, value in names.items():
+        if is_group(value):
+            members.groups[name] = value
+            continue
+        variable = variable_from(value, names)
+        function = variable.function if variable else None
+        if variable is not None and getattr(function, "__module__", None) == module:
+            members.variables[name] = variable
+    return members
+
+
+def _syntax_problem(path: Path, error: Exception) -> Problem:
+    line = getattr(error, "lineno", 0) or 0
+    column = getattr(error, "offset", 0) or 0
+    return Problem(str(path), line, column, f"{type(error).__name__}: {_first_line(error)}.")
+
+
+def _run_problem(path: Path, error: BaseException) -> Problem:
+    frames = traceback.extract_tb(error.__traceback__)
+    line = next((each.lineno for each in reversed(frames) if each.filename == str(path)), 0)
+    where = frames[-1] if frames else None
+    message = f"{type(error).__name__}: {_first_line(error)}"
+    if where is not None and where.filename != str(path) and not _is_ours(where.filename):
+        message += f" (raised in {where.filename}:{where.lineno})"
+    return Problem(str(path), line or 0, 1 if line else 0, message, _remedy(error))
+
+
+def _remedy(error: BaseException) -> str:
+    if isinstance(error, ModuleNotFoundError):
+        if error.name == "beanie":
+            return "Beanie is not in this Python; import Insert, Update … from knockoff instead."
+        return f"Install {error.name!r} into this Python, or put it beside the context file."
+    return ""
+
+
+def _first_line(error: BaseException) -> str:
+    text = getattr(error, "msg", None) or str(error)
+    return str(text).splitlines()[0].rstrip(".") if str(text) else "no message"
+
+
+def _is_ours(file: str) -> bool:
+    return Path(file).is_relative_to(Path(__file__).parents[1])

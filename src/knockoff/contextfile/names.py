@@ -1,0 +1,34 @@
+"""Names that a column cannot have, because every run document has something there already."""
+
+from __future__ import annotations
+
+from typing import Final
+
+DOCUMENT_NAMES: Final = frozenset(
+    """
+    aggregate all apply_changes avg bulk_writer cascade construct copy count create
+    current_date delete delete_all delete_many dict distinct dump_model fetch_all_links
+    fetch_link fill_back_refs find find_all find_many find_one from_orm get
+    get_bson_encoders get_changes get_collection_name get_lazy_fields get_link_fields
+    get_model_type get_motor_collection get_parsers get_previous_changes
+    get_previous_saved_state get_saved_state get_settings has_changed hard_delete id inc
+    insert insert_many insert_one inspect_collection is_changed is_deleted json lazy_parse
+    link_from_id max min model_computed_fields model_config model_construct model_copy
+    model_dump model_dump_json model_extra model_fields model_fields_set model_json_schema
+    model_parametrized_name model_post_init model_rebuild model_validate model_validate_json
+    model_validate_strings parse_file parse_obj parse_raw parse_store replace replace_many
+    revision_id rollback save save_changes schema schema_json set set_collection
+    set_collection_name set_database state_management_replace_objects
+    state_management_save_previous sum swap_revision sync to_ref update update_all
+    update_forward_refs upsert use_state_management validate validate_self
+    """.split()  # noqa: SIM905  # eighty strings in quotes are not easier to read
+)
+"""Methods and attributes of a Beanie document; a test compares them with Beanie's own."""
+
+OUR_NAMES: Final = frozenset({"knockoff", "proposal", "run", "start_time", "added_at", "_id"})
+"""Fields that knockoff itself fills."""
+
+
+def attribute_for(name: str) -> str:
+    """The Python attribute of a field: `name`, or ``count_`` for a field called ``count``."""
+    return f"{name}_" if name in DOCUMENT_NAMES else name

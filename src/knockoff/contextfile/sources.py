@@ -1,0 +1,58 @@
+"""Where a function stands in its file, and the syntax tree of it."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+Node = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+
+
+def file_of(function: Callable[..., Any]) -> str:
+    """The file that defines `function`; for code typed at a prompt its cell's name."""
+    code = getattr(function, "__code__", None)
+    return code.co_filename if code is not None else "<unknown>"
+
+
+def line_of(function: Callable[..., Any]) -> int:
+    """The line of the ``def``, counted from 1; 0 if nobody knows."""
+    node = node_of(function)
+    if node is not None:
+        return node.lineno
+    code = getattr(function, "__code__", None)
+    return code.co_firstlineno if code is not None else 0
+
+
+def node_of(function: Callable[..., Any]) -> Node | None:
+    """The syntax tree of a function; None where its source cannot be found."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return None
+    found = _functions("".join(linecache.getlines(code.co_filename)))
+    candidates = found.get(code.co_firstlineno, ())
+    for node in candidates:
+        if getattr(node, "name", "<lambda>") == code.co_name:
+            return node
+    return None
+
+
+@lru_cache(maxsize=64)
+def _functions(source: str) -> dict[int, tuple[Node, ...]]:
+    """All functions of a file by their first line, decorators included."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return {}
+    found: dict[int, tuple[Node, ...]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            decorators = getattr(node, "decorator_list", [])
+            first = min([node.lineno, *(each.lineno for each in decorators)])
+            found[first] = (*found.get(first, ()), node)
+    return found

@@ -1,0 +1,1 @@
+"""The words a context file is written in."""

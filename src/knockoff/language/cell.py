@@ -1,0 +1,72 @@
+"""What a method may return beside a plain value: a `Cell`, or a `Skip` raised."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
+
+
+class Skip(Exception):  # noqa: N818  # the word people write is Skip, as in pytest
+    """Raise it to leave a cell empty on purpose; the reason is shown in the cell.
+
+    Dependants of a skipped variable are skipped too, with the same reason.
+    """
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = str(reason)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value together with how its cell looks.
+
+    Raises
+    ------
+    ValueError
+        `background` is no colour, or `summary` and `summary_value` are both given.
+    """
+
+    data: Any
+    """The value: whatever a method may return; None stores nothing but the summary."""
+
+    summary: str | Callable[[Any], Any] | None = None
+    """How to reduce `data` to what the cell shows: a NumPy function's name or a callable."""
+
+    summary_value: Any = None
+    """What the cell shows, given directly."""
+
+    bold: bool | None = None
+
+    background: str | Sequence[int] | None = None
+    """``"#rrggbb"`` or three whole numbers from 0 to 255."""
+
+    preview: Any = field(default=None, kw_only=True)
+    """What to draw small instead of `data`: 1-D or 2-D."""
+
+    units: str | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.summary is not None and self.summary_value is not None:
+            raise ValueError("Cell takes summary or summary_value, not both.")
+        if self.background is not None:
+            object.__setattr__(self, "background", _hex_colour(self.background))
+
+
+def _hex_colour(colour: str | Sequence[int]) -> str:
+    if isinstance(colour, str):
+        if _COLOUR.fullmatch(colour):
+            return colour.lower()
+    else:
+        parts = [int(part) for part in colour]
+        if len(parts) == 3 and all(0 <= part <= 255 for part in parts):
+            return "#{:02x}{:02x}{:02x}".format(*parts)
+    raise ValueError(
+        f"background must be '#rrggbb' or three numbers from 0 to 255, not {colour!r}."
+    )

@@ -1,0 +1,184 @@
+"""What stands in the body of a run class or group: variables, hooks, groups, fields, the rest."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, get_args, get_origin
+
+from knockoff.language.marks import Editable
+from knockoff.language.occasions import direction_of, events_of, is_hook
+from knockoff.language.variable import Variable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from knockoff.language.occasions import Direction, Event
+
+
+GROUP_MARK: Final = "__knockoff_group__"
+"""The attribute of a group class that holds its `Members`."""
+
+
+class Missing:
+    """Stands for "no default", where None would be one."""
+
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final = Missing()
+
+
+@dataclass(frozen=True)
+class Hook:
+    """A plain Beanie hook: a method that fills fields by assigning them."""
+
+    name: str
+    function: Callable[..., Any]
+    events: tuple[Event, ...]
+    direction: Direction
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field that a class declares itself, to be typed by people or set by hooks."""
+
+    name: str
+    type: Any
+    """The annotation; its source text where it cannot be evaluated."""
+
+    default: Any = MISSING
+    editable: Editable | None = None
+
+
+@dataclass
+class Members:
+    """The parts of a class body, each in the order of the source."""
+
+    variables: dict[str, Variable[Any]] = field(default_factory=dict)
+    hooks: dict[str, Hook] = field(default_factory=dict)
+    groups: dict[str, object] = field(default_factory=dict)
+    fields: dict[str, Field] = field(default_factory=dict)
+
+    def joined(self, later: Members) -> Members:
+        """These members with those of a subclass, which win."""
+        return Members(
+            variables={**self.variables, **later.variables},
+            hooks={**self.hooks, **later.hooks},
+            groups={**self.groups, **later.groups},
+            fields={**self.fields, **later.fields},
+        )
+
+
+def is_group(value: object) -> bool:
+    """Whether `value` is an instance of a group class."""
+    return not isinstance(value, type) and hasattr(type(value), GROUP_MARK)
+
+
+def split_class(cls: type) -> Members:
+    """Split the body of a class that exists already; inherited members are left out."""
+    return split(dict(vars(cls)), sys.modules[cls.__module__].__dict__)
+
+
+def split(body: Mapping[str, Any], module: Mapping[str, Any]) -> Members:
+    """Split a class body.
+
+    Parameters
+    ----------
+    body:
+        The names of the class, with ``__annotations__``.
+    module:
+        The names of the file, in which annotations written as text are evaluated.
+    """
+    members = Members()
+    annotations = body.get("__annotations__", {})
+    for name, value in body.items():
+        variable = variable_from(value, body)
+        if variable is not None:
+            members.variables[name] = variable
+        elif inspect.isfunction(value) and is_hook(value):
+            members.hooks[name] = _hook(name, value)
+        elif is_group(value):
+            members.groups[name] = value
+    for name, annotation in annotations.items():
+        default = body.get(name, MISSING)
+        if name in members.groups or name.startswith("_") or is_group(default):
+            continue
+        kind = evaluated(annotation, module, body)
+        if _is_class_var(kind):
+            continue
+        members.fields[name] = Field(name, kind, default, editable_of(kind))
+    return members
+
+
+def variable_from(value: object, body: Mapping[str, Any]) -> Variable[Any] | None:
+    """The variable that `value`, found in a class body or file, is; None if it is none."""
+    if isinstance(value, Variable):
+        if value.function is None:
+            return None
+        return _with_occasion(value, value.function)
+    if not inspect.isfunction(value):
+        return None
+    marks = marks_of_return(value, body)
+    for mark in marks:
+        if mark is Variable:
+            return _with_occasion(Variable(value), value)
+        if isinstance(mark, Variable):
+            return _with_occasion(mark.of(value), value)
+    return None
+
+
+def _with_occasion(variable: Variable[Any], function: object) -> Variable[Any]:
+    """Take the event from ``@before_event(...)`` above the method, where both are written."""
+    variable.name = variable.name or getattr(function, "__name__", None)
+    if is_hook(function):
+        if variable.event is None:
+            variable.event = events_of(function.event_types)  # type: ignore[attr-defined]
+        if variable.direction is None:
+            variable.direction = direction_of(function.action_direction)  # type: ignore[attr-defined]
+    return variable
+
+
+def marks_of_return(function: Callable[..., Any], body: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What stands beside the type in the return hint's `Annotated`."""
+    annotation = function.__annotations__.get("return")
+    kind = evaluated(annotation, function.__globals__, body)
+    return get_args(kind)[1:] if get_origin(kind) is Annotated else ()
+
+
+def evaluated(annotation: Any, module: Mapping[str, Any], body: Mapping[str, Any]) -> Any:
+    """Evaluate an annotation that is written as text, as by ``from __future__ import annotations``.
+
+    Text that names something which is not there stays text; the check says so.
+    """
+    if not isinstance(annotation, str):
+        return annotation
+    try:
+        return eval(annotation, dict(module), dict(body))  # noqa: S307  # the user's own file
+    except Exception:  # noqa: BLE001  # whatever a hint raises, it is then no mark of ours
+        return annotation
+
+
+def _hook(name: str, function: Any) -> Hook:
+    return Hook(
+        name=name,
+        function=function,
+        events=events_of(function.event_types),
+        direction=direction_of(function.action_direction),
+    )
+
+
+def _is_class_var(kind: Any) -> bool:
+    return kind is ClassVar or get_origin(kind) is ClassVar or str(kind).startswith("ClassVar")
+
+
+def editable_of(kind: Any) -> Editable | None:
+    """The `Editable` in a field's annotation; None if people are not meant to type there."""
+    for mark in get_args(kind)[1:] if get_origin(kind) is Annotated else ():
+        if mark is Editable:
+            return Editable()
+        if isinstance(mark, Editable):
+            return mark
+    return None

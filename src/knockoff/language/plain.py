@@ -1,0 +1,23 @@
+"""`Run` where Beanie is not installed: a class to hold variables, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from knockoff.language.members import Members, split_class
+
+
+class Run:
+    """A table of runs, described but not connected to a database.
+
+    Another interpreter that only computes loads context files with this one.
+    """
+
+    __knockoff_members__: ClassVar[Members] = Members()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        own = split_class(cls)
+        cls.__knockoff_members__ = cls.__knockoff_members__.joined(own)
+        for name in (*own.variables, *own.groups):
+            delattr(cls, name)  # so that a value is found only where one was handed over

@@ -1,0 +1,1 @@
+"""Run documents: built from a description, filled through one slot."""

@@ -1,0 +1,176 @@
+"""A run document: what insert, save, set and their relatives do to a row.
+
+After its creation a row is never written as a whole. People's fields are written
+by name, results by the filler, so neither overwrites the other.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from beanie import Document, Insert, Update, after_event, before_event
+from beanie.odm.actions import ActionDirections, ActionRegistry
+from pymongo.errors import DuplicateKeyError
+
+from knockoff.errors import EditError
+from knockoff.runs.slot import filler_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from knockoff.contextfile.description import TableDescription
+    from knockoff.runs.rows import RowFields
+
+    class _Document(RowFields, Document):  # type: ignore[misc]  # our id is text
+        pass
+
+else:
+    _Document = object
+
+PEOPLES_FIELDS = ("comment", "tags", "status")
+"""Fields of every row that people type."""
+
+
+class RunDocument(_Document):
+    """What `build` adds to a table's fields and to Beanie's `Document`.
+
+    At run time it derives from neither, so that Beanie does not initialise it as
+    the parent of every table.
+    """
+
+    __knockoff_table__: ClassVar[TableDescription]
+
+    # The only way in: one action for each event and side
+
+    @before_event(Insert)
+    async def fill_before_insert(self) -> None:
+        """Fill what goes into the database together with the row."""
+        await filler_of(self).fill(self, "Insert", "before")
+
+    @after_event(Insert)
+    async def fill_after_insert(self) -> None:
+        """Fill the rest, one result after another."""
+        await filler_of(self).fill(self, "Insert", "after")
+
+    @before_event(Update)
+    async def fill_before_update(self) -> None:
+        """Fill what has to be there before an edit is."""
+        await filler_of(self).fill(self, "Update", "before")
+
+    @after_event(Update)
+    async def fill_after_update(self) -> None:
+        """Fill what an edit made due."""
+        await filler_of(self).fill(self, "Update", "after")
+
+    # Beanie's calls, by field
+
+    async def save(self, *_: Any, **__: Any) -> Any:
+        """Insert a new row; of a row that exists, write the fields that changed.
+
+        Raises
+        ------
+        EditError
+            A field that a variable computes was changed.
+        """
+        if self._loaded is None:
+            try:
+                return await self.insert()
+            except DuplicateKeyError:
+                self._loaded = {}
+        return await self.save_changes()
+
+    async def save_changes(self, *_: Any, **__: Any) -> Any:
+        """Write the fields that changed since the row was read, and only those."""
+        changed = self._changed()
+        if not changed:
+            return self
+        return await self.update({"$set": changed})
+
+    async def replace(self, *_: Any, **__: Any) -> Any:
+        """The same as `save_changes`: results in the row stay, whatever this object holds."""
+        return await self.save_changes()
+
+    async def update(self, *args: Mapping[Any, Any], **kwargs: Any) -> Any:
+        """Change fields by name, then fill what that made due.
+
+        Raises
+        ------
+        EditError
+            A field is computed, or is not there.
+        """
+        values = self._checked(args)
+        before = {name: getattr(self, name, None) for name in values}
+        self.__dict__.update(values)  # so that variables before the event see what comes
+        try:
+            return await super().update(*args, **kwargs)
+        except BaseException:
+            self.__dict__.update(before)
+            raise
+
+    def _checked(self, operators: tuple[Mapping[Any, Any], ...]) -> dict[str, Any]:
+        """Refuse to write what people do not own; give the values that are plainly set."""
+        values: dict[str, Any] = {}
+        for each in operators:
+            query = getattr(each, "query", each)
+            for operator, changes in query.items():
+                for field, value in changes.items():
+                    name = str(field)
+                    self._check_field(name)
+                    if operator == "$set" and "." not in name:
+                        values[name] = value
+        return values
+
+    def _check_field(self, name: str) -> None:
+        own = name.partition(".")[0]
+        table = type(self).__knockoff_table__
+        if own in PEOPLES_FIELDS or own in {field.name for field in table.fields}:
+            return
+        for variable in table.variables:
+            if name in variable.outputs:
+                raise EditError(
+                    f"{name} of {table.name} is computed by line {variable.line} of the context "
+                    f"file. To type it yourself, declare it there: "
+                    f"{name}: Annotated[..., Editable]."
+                )
+        raise EditError(
+            f"{table.name} has no field {name!r} that could be set. Those that can: "
+            f"{', '.join((*PEOPLES_FIELDS, *(field.name for field in table.fields)))}."
+        )
+
+    def _changed(self) -> dict[str, Any]:
+        before = self._loaded or {}
+        given = self.model_fields_set if not before else set(self._peoples_fields())
+        return {
+            name: getattr(self, name)
+            for name in self._peoples_fields()
+            if name in given and getattr(self, name, None) != before.get(name)
+        }
+
+    @classmethod
+    def _peoples_fields(cls) -> tuple[str, ...]:
+        return (*PEOPLES_FIELDS, *(field.name for field in cls.__knockoff_table__.fields))
+
+    def _save_state(self) -> None:
+        """Beanie calls this whenever the document and the database agree."""
+        self._loaded = {
+            name: deepcopy(getattr(self, name, None)) for name in self._peoples_fields()
+        }
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the row is in the database."""
+        return self._loaded is not None
+
+
+async def fire(document: RunDocument, event: str) -> None:
+    """Run the actions of an event that has happened to a row by way of the service."""
+    for direction in (ActionDirections.BEFORE, ActionDirections.AFTER):
+        await ActionRegistry.run_actions(
+            document, Insert if event == "Insert" else Update, direction, exclude=[]
+        )
+
+
+def forget(document_class: type[Document]) -> None:
+    """Take a class that is no longer used out of Beanie's registry, which would keep it."""
+    ActionRegistry.clean_actions(document_class)

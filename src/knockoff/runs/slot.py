@@ -1,0 +1,40 @@
+"""The slot in every run document: its events come in here, and a filler takes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from knockoff.errors import DatabaseError
+
+if TYPE_CHECKING:
+    from knockoff.language.occasions import Direction, Event
+
+
+class Filler(Protocol):
+    """Fills a document when something happens to it."""
+
+    async def fill(self, document: Any, event: Event, direction: Direction) -> None:
+        """Run the variables of this side of the event that are due, and store their results."""
+
+
+class Slot:
+    """Holds the filler for all documents that have none of their own."""
+
+    filler: ClassVar[Filler | None] = None
+
+
+def filler_of(document: Any) -> Filler:
+    """Whoever fills this document.
+
+    Raises
+    ------
+    DatabaseError
+        Nobody does.
+    """
+    filler: Filler | None = getattr(type(document), "__knockoff_filler__", None) or Slot.filler
+    if filler is None:
+        raise DatabaseError(
+            f"Nothing fills {type(document).__name__}. Import Run from knockoff, or build the "
+            f"class with a filler."
+        )
+    return filler
