@@ -1,0 +1,1 @@
+"""The recorded run in: finding it on disk, opening it, and writing synthetic ones."""
