@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from beanie import Document
 from pydantic import BaseModel, ConfigDict, Field, create_model
-from pymongo import ASCENDING, IndexModel
 
 from knockoff.contextfile.names import attribute_for
 from knockoff.runs.documents import RunDocument
@@ -113,10 +112,4 @@ class _GroupFields(BaseModel):
 
 
 def _settings(table: TableDescription, own: type) -> type:
-    indexes = [
-        IndexModel([("run", ASCENDING), ("proposal", ASCENDING)], name="run", unique=True),
-        *(IndexModel(list(index.keys), **index.options) for index in table.indexes),
-    ]
-    return type(
-        "Settings", (own,), {"name": table.collection, "keep_nulls": False, "indexes": indexes}
-    )
+    return type("Settings", (own,), {"name": table.collection, "keep_nulls": False})

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from beanie import Document, Insert, Update, after_event, before_event
 from beanie.odm.actions import ActionDirections, ActionRegistry
-from pymongo.errors import DuplicateKeyError
 
 from knockoff.errors import EditError
 from knockoff.runs.slot import filler_of
@@ -74,10 +73,9 @@ class RunDocument(_Document):
             A field that a variable computes was changed.
         """
         if self._loaded is None:
-            try:
+            if await type(self).find_one({"_id": self.id}) is None:
                 return await self.insert()
-            except DuplicateKeyError:
-                self._loaded = {}
+            self._loaded = {}
         return await self.save_changes()
 
     async def save_changes(self, *_: Any, **__: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003  # pydantic reads it
+from datetime import datetime  # pydantic reads it
 from typing import Any
 
 from pydantic import (
@@ -45,6 +45,9 @@ class RowFields(BaseModel):
 
     _loaded: dict[str, Any] | None = PrivateAttr(default=None)
     """People's fields as they are in the database; None before the row is there."""
+
+    _fill: Any = PrivateAttr(default=None)
+    """Whoever is filling this very document just now."""
 
     @property
     def key(self) -> RunKey:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from knockoff.errors import DatabaseError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from knockoff.language.occasions import Direction, Event
 
 
@@ -21,6 +23,8 @@ class Slot:
     """Holds the filler for all documents that have none of their own."""
 
     filler: ClassVar[Filler | None] = None
+    make: ClassVar[Callable[[], Filler] | None] = None
+    """Makes the filler when the first document needs it; a process that only computes has none."""
 
 
 def filler_of(document: Any) -> Filler:
@@ -32,6 +36,8 @@ def filler_of(document: Any) -> Filler:
         Nobody does.
     """
     filler: Filler | None = getattr(type(document), "__knockoff_filler__", None) or Slot.filler
+    if filler is None and Slot.make is not None:
+        filler = Slot.filler = Slot.make()
     if filler is None:
         raise DatabaseError(
             f"Nothing fills {type(document).__name__}. Import Run from knockoff, or build the "

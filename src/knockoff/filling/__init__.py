@@ -1,0 +1,1 @@
+"""One run's due variables, in order, each result as it comes."""

@@ -1,0 +1,80 @@
+"""The `self` that a method is called with: the row, the groups, and the values it reads.
+
+Each method gets a `self` of its own. Only what its source says it reads is on
+it, so that a value which was not computed yet can never be mistaken for one.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+from knockoff.language.members import MISSING, Members
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from knockoff.contextfile.scope import Scope
+    from knockoff.contextfile.tables import Formula
+
+
+def self_of(
+    formula: Formula, top: Scope, body: type, row: Mapping[str, Any], values: Mapping[str, Any]
+) -> Any:
+    """Make the `self` of one variable or hook.
+
+    Parameters
+    ----------
+    top:
+        Scope of the whole table.
+    body:
+        The class of the table, never initialised by Beanie.
+    row:
+        Fields of the row, dotted.
+    values:
+        Full values of the variables that the method reads, dotted.
+    """
+    if formula.scope.path:
+        return _group_self(formula.scope, values)
+    fields = {name: _field(top.members, name, row) for name in top.members.fields}
+    known = {name: value for name, value in row.items() if "." not in name}
+    made = _instance(body, {**known, **fields})
+    vars(made).update(known, **fields)
+    vars(made).update({name: _group_self(scope, values) for name, scope in top.groups.items()})
+    vars(made).update(_values_in(top, values))
+    return made
+
+
+def _field(members: Members, name: str, row: Mapping[str, Any]) -> Any:
+    if name in row:
+        return deepcopy(row[name])
+    default = members.fields[name].default
+    if default is MISSING or type(default).__name__ == "PydanticUndefinedType":
+        return None
+    if hasattr(default, "get_default"):  # pydantic's Field(...), which makes lists anew
+        default = default.get_default(call_default_factory=True)
+        return None if type(default).__name__ == "PydanticUndefinedType" else default
+    return deepcopy(default)
+
+
+def _instance(body: type, row: Mapping[str, Any]) -> Any:
+    construct = getattr(body, "model_construct", None)
+    if construct is not None:  # pydantic, where the worker's Python has it
+        return construct(**row)
+    return object.__new__(body)
+
+
+def _group_self(scope: Scope, values: Mapping[str, Any]) -> Any:
+    made = object.__new__(type(scope.owner))
+    vars(made).update(vars(scope.owner))
+    vars(made).update({name: _group_self(inner, values) for name, inner in scope.groups.items()})
+    vars(made).update(_values_in(scope, values))
+    return made
+
+
+def _values_in(scope: Scope, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: values[scope.dotted(name)]
+        for name in scope.members.variables
+        if scope.dotted(name) in values
+    }
