@@ -1,0 +1,22 @@
+"""What an operator can choose: ``knockoff.toml``, ``KNOCKOFF_*`` and flags, in one model."""
+
+from knockoff.settings.choices import (
+    EMBEDDED,
+    KafkaSecurity,
+    KafkaSettings,
+    Setting,
+    Settings,
+    WorkerSettings,
+)
+from knockoff.settings.reading import read_settings, read_toml
+
+__all__ = [
+    "EMBEDDED",
+    "KafkaSecurity",
+    "KafkaSettings",
+    "Setting",
+    "Settings",
+    "WorkerSettings",
+    "read_settings",
+    "read_toml",
+]

@@ -1,0 +1,236 @@
+"""Everything that can be chosen, with the value it has when nobody chooses."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from knockoff.logs import without_password
+from knockoff.runkey import DataKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EMBEDDED: Final = "embedded"
+
+
+def _usual_data_root() -> Path:
+    return Path(os.environ.get("EXTRA_DATA_DATA_ROOT") or "/gpfs/exfel/exp")
+
+
+def _usual_parallel() -> int:
+    return min(4, os.cpu_count() or 1)
+
+
+def _decoded(value: object) -> object:
+    """Let the environment say JSON where TOML has a table."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
+
+
+def _words(value: object) -> object:
+    """Let the environment say ``a:9092, b:9092`` where TOML has a list."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        return _decoded(value)
+    return [word for word in re.split(r"[,\s]+", value) if word]
+
+
+def _absolute(folder: Path) -> Path:
+    return folder.expanduser().absolute()
+
+
+def _mongodb_address(value: SecretStr) -> SecretStr:
+    address = value.get_secret_value()
+    if address != EMBEDDED and not address.startswith(("mongodb://", "mongodb+srv://")):
+        raise ValueError(f"should be '{EMBEDDED}' or start with mongodb:// or mongodb+srv://")
+    return value
+
+
+Words = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_words)]
+Folder = Annotated[Path, AfterValidator(_absolute)]
+DatabaseAddress = Annotated[SecretStr, AfterValidator(_mongodb_address)]
+
+
+class _Choices(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class KafkaSecurity(_Choices):
+    """How to prove who we are to the brokers."""
+
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """Kafka's `security.protocol`."""
+
+    mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI"] = "SCRAM-SHA-512"
+    """Kafka's `sasl.mechanism`, for the two SASL protocols."""
+
+    username: str | None = None
+    """Who we are, for the two SASL protocols."""
+
+    password: SecretStr | None = None
+    """The password that belongs to `username`."""
+
+    ca_file: Path | None = None
+    """PEM file of the authority behind the brokers' certificates; else the system's."""
+
+
+class KafkaSettings(_Choices):
+    """Where runs are announced; what is not set here comes from the profile."""
+
+    profile: str | None = None
+    """Built-in profile to start from, or a new name; if not set, told from the host's name."""
+
+    brokers: Words | None = None
+    """Brokers to ask first, each as host:port."""
+
+    topics: Words | None = None
+    """Topics to listen to."""
+
+    kinds: Annotated[dict[str, DataKind] | None, BeforeValidator(_decoded)] = None
+    """Which event says that which data is there: raw or proc, by the event's name."""
+
+    group: str | None = None
+    """Consumer group; if not set one per database, so that no two tables share messages."""
+
+    security: KafkaSecurity = KafkaSecurity()
+    """How to prove who we are."""
+
+    def changes(self) -> dict[str, object]:
+        """Return what is set of the profile's fields, as `events.profiles` takes it."""
+        fields = {"brokers": self.brokers, "topics": self.topics, "kinds": self.kinds}
+        return {name: value for name, value in fields.items() if value is not None}
+
+
+class WorkerSettings(_Choices):
+    """The processes in which variables are computed."""
+
+    parallel: Annotated[int, Field(ge=1, le=1024)] = Field(default_factory=_usual_parallel)
+    """How many runs are computed at the same time."""
+
+    timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 3600.0
+    """How long a variable may take that does not say so itself, in seconds."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting as people see it; `shown` has its secrets masked."""
+
+    key: str
+    shown: str
+    origin: str
+    about: str
+
+
+class Settings(BaseSettings):
+    """Everything that can be chosen; read once at the edge and passed down as values."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KNOCKOFF_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        enable_decoding=False,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        validate_default=True,
+    )
+
+    database: DatabaseAddress = SecretStr(EMBEDDED)
+    """"embedded" for the workspace's own server, or the address of one (mongodb://...)."""
+
+    data_root: Folder = Field(default_factory=_usual_data_root)
+    """Folder with all proposals, as <instrument>/<cycle>/p001234 below it."""
+
+    time_zone: ZoneInfo = ZoneInfo("Europe/Berlin")
+    """The zone in which people see times; stored is UTC."""
+
+    kafka: KafkaSettings = KafkaSettings()
+    """Where runs are announced."""
+
+    workers: WorkerSettings = WorkerSettings()
+    """The processes in which variables are computed."""
+
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take arguments only: `read_settings` asks the other sources and remembers them."""
+        return (init_settings,)
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the workspace runs its own MongoDB."""
+        return self.database.get_secret_value() == EMBEDDED
+
+    def origin(self, key: str) -> str:
+        """Tell who set `key`: a file, a variable of the environment, a flag, or "default"."""
+        return self._origins.get(key, "default")
+
+    def listed(self) -> Iterator[Setting]:
+        """Yield every setting, groups flattened to keys such as ``kafka.brokers``."""
+        for key, about in keys(Settings):
+            value: Any = self
+            for name in key.split("."):
+                value = getattr(value, name)
+            yield Setting(key, _shown(value), self.origin(key), about)
+
+
+def keys(choices: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield each key below `choices` and what it is about."""
+    for name, field in choices.model_fields.items():
+        group = group_in(choices, name)
+        if group is not None:
+            yield from keys(group, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", field.description or ""
+
+
+def group_in(choices: type[BaseModel], name: str) -> type[BaseModel] | None:
+    """Return the model of the group `name`; None if `name` is a single setting, or none."""
+    field = choices.model_fields.get(name)
+    group = None if field is None else field.annotation
+    return group if isinstance(group, type) and issubclass(group, BaseModel) else None
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case SecretStr():
+            address = value.get_secret_value()
+            return without_password(address) if address == EMBEDDED or "://" in address else "***"
+        case tuple():
+            return ", ".join(map(str, value))
+        case dict():
+            return ", ".join(f"{name} = {meaning}" for name, meaning in value.items())
+        case _:
+            return str(value)
