@@ -1,0 +1,1 @@
+"""Bulk values out to HDF5 and back, and what a table shows of them."""
