@@ -1,0 +1,149 @@
+"""Every change of one table as it happens, through lost connections and servers."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import pymongo
+
+from knockoff.database.client import OperationFailure, PyMongoError
+from knockoff.database.registry import VARIABLES
+from knockoff.database.results import PREVIEWS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+
+    from knockoff.database.client import ChangeStream, Database
+
+log = logging.getLogger(__name__)
+
+WRITTEN: Final = "knockoff.updated_at"
+LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+PATIENCE_S: Final = 4.0
+"""A server that stays silent for longer is taken for gone."""
+
+QUIET_MS: Final = 500
+"""How long the server holds a question open that it has no answer to yet."""
+
+PAUSE_S: Final = 1.0
+"""Between two attempts to reach the server, and between two polls."""
+
+NO_STREAMS_HERE: Final = frozenset({40573, 115, 13})
+"""Not a replica set; not supported by this server; not permitted to this user."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happened to a table since the change before it."""
+
+    link: Literal["live", "polling", "offline"] = "live"
+    everything: bool = False
+    rows: frozenset[str] = frozenset()
+    previews: frozenset[str] = frozenset()
+    variables: bool = False
+
+
+async def changes(database: Database, table: str) -> AsyncGenerator[Change, None]:
+    """What is written to `table`, its column registry and its previews, without end.
+
+    The first change says `everything`, and so does the first one after a gap that
+    cannot be made up for. While the server is away there is one change that says
+    ``offline``; when it is back, the stream goes on where it broke off. Where the
+    server offers no change streams, the rows are polled once per second; an edit by
+    hand that leaves ``knockoff.updated_at`` alone is then not seen.
+    """
+    token: Mapping[str, Any] | None = None
+    while True:
+        try:
+            async with _stream(database, table, token) as stream:
+                yield Change(everything=token is None)
+                while stream.alive:  # type: ignore[truthy-function]  # motor types a property
+                    token = stream.resume_token
+                    with pymongo.timeout(PATIENCE_S):
+                        event = await stream.try_next()
+                    if event is not None:
+                        yield _told(event, table)
+            token = None  # the server ended the stream: the table or database was dropped
+        except OperationFailure as error:
+            token = None
+            if error.code in NO_STREAMS_HERE:
+                log.info("Polling %s, for there are no change streams: %s", table, error)
+                async with aclosing(_polled(database, table)) as polled:
+                    async for change in polled:
+                        yield change
+            log.info("Following %s afresh: %s", table, error)
+            await asyncio.sleep(PAUSE_S)
+        except PyMongoError as error:
+            log.info("Waiting for the database of %s: %s", table, error)
+            yield Change(link="offline")
+            await asyncio.sleep(PAUSE_S)
+
+
+@asynccontextmanager
+async def _stream(
+    database: Database, table: str, token: Mapping[str, Any] | None
+) -> AsyncIterator[ChangeStream]:
+    stream = database.watch(
+        [
+            {"$match": {"ns.coll": {"$in": [table, VARIABLES, PREVIEWS]}}},
+            {"$project": {"ns.coll": 1, "documentKey": 1}},
+        ],
+        resume_after=token,
+        max_await_time_ms=QUIET_MS,
+    )
+    with pymongo.timeout(PATIENCE_S):
+        await stream.__aenter__()
+    try:
+        yield stream
+    finally:
+        with suppress(PyMongoError), pymongo.timeout(PATIENCE_S):
+            await stream.close()
+
+
+def _told(event: Mapping[str, Any], table: str) -> Change:
+    key = event.get("documentKey", {}).get("_id")
+    collection = event.get("ns", {}).get("coll")
+    if key is None:  # dropped, renamed or invalidated as a whole
+        return Change(everything=True)
+    if collection == table:
+        return Change(rows=frozenset({str(key)}))
+    if not str(key).startswith(f"{table}/"):
+        return Change()
+    if collection == VARIABLES:
+        return Change(variables=True)
+    return Change(previews=frozenset({str(key)}))
+
+
+async def _polled(database: Database, table: str) -> AsyncGenerator[Change, None]:
+    rows = database[table]
+    newest = await rows.find_one({}, {WRITTEN: 1}, sort=[(WRITTEN, -1)])
+    since = (newest or {}).get("knockoff", {}).get("updated_at", LONG_AGO)
+    told: frozenset[str] = frozenset()
+    count = await rows.estimated_document_count()
+    columns = await _columns(database, table)
+    yield Change("polling", everything=True)
+    while True:
+        await asyncio.sleep(PAUSE_S)
+        found = await rows.find({WRITTEN: {"$gte": since}}, {WRITTEN: 1}).to_list(None)
+        written = {str(row["_id"]): row["knockoff"]["updated_at"] for row in found}
+        was, count = count, await rows.estimated_document_count()
+        before, columns = columns, await _columns(database, table)
+        yield Change(
+            "polling",
+            everything=count < was,
+            rows=frozenset(written) - told,
+            variables=columns != before,
+        )
+        latest = max(written.values(), default=since)
+        told = frozenset(key for key, at in written.items() if at == latest)
+        since = latest
+
+
+async def _columns(database: Database, table: str) -> list[dict[str, Any]]:
+    return await database[VARIABLES].find({"table": table}).sort("_id", 1).to_list(None)

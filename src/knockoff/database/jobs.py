@@ -1,0 +1,305 @@
+"""Jobs: what is to be computed, and who does it. The document event is the prompt, this the truth.
+
+A job has one id for each table, run and cause, so that however often a message comes
+there is one job. Whoever claims it holds it for a time, and counts the attempt up;
+results of an attempt that is no longer the newest are not written.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from pymongo import ASCENDING, ReturnDocument
+
+from knockoff.runkey import RunKey
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from knockoff.database.client import Database
+    from knockoff.language.occasions import Event
+
+JOBS: Final = "knockoff.jobs"
+LEASE: Final = timedelta(seconds=60)
+
+Cause = Literal["raw", "proc", "edit", "asked"]
+"""Data of a kind arrived; somebody edited a field; somebody asked for it to be computed."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job that this process has claimed."""
+
+    collection: str
+    key: RunKey
+    cause: Cause
+    event: Event
+    attempt: int
+    retry: bool = False
+    """Whether variables that failed before are to be tried again."""
+
+    force: bool = False
+    """Whether variables are to be computed although their result is current."""
+
+    variables: tuple[str, ...] = ()
+    """Only these and what they need; empty for all."""
+
+    @property
+    def id(self) -> str:
+        """As in ``runs/42/raw``."""
+        return job_id(self.collection, self.key, self.cause)
+
+    @property
+    def label(self) -> str:
+        """Cause and attempt, as in ``raw-1``: names part files, spools and history."""
+        return f"{self.cause}-{self.attempt}"
+
+
+def job_id(collection: str, key: RunKey, cause: Cause) -> str:
+    """The one id of this job."""
+    return f"{collection}/{key.run}/{cause}"
+
+
+async def open_job(
+    database: Database, collection: str, key: RunKey, cause: Cause, event: Event
+) -> bool:
+    """Make sure that there is a job for data that arrived; True if it is new."""
+    result = await database[JOBS].update_one(
+        {"_id": job_id(collection, key, cause)},
+        {"$setOnInsert": {**_new(collection, key, cause), "event": event, "attempt": 0}},
+        upsert=True,
+    )
+    return result.upserted_id is not None
+
+
+async def ask(
+    database: Database,
+    collection: str,
+    key: RunKey,
+    cause: Cause,
+    *,
+    retry: bool = False,
+    force: bool = False,
+    variables: Sequence[str] = (),
+) -> None:
+    """Queue a job again, also where one like it is done; a running one is run once more after."""
+    await database[JOBS].update_one(
+        {"_id": job_id(collection, key, cause)},
+        [
+            {
+                "$set": {
+                    **{
+                        name: {"$ifNull": [f"${name}", {"$literal": value}]}
+                        for name, value in _new(collection, key, cause).items()
+                        if name != "state"
+                    },
+                    "event": "Update",
+                    "attempt": {"$ifNull": ["$attempt", 0]},
+                    "retry": retry,
+                    "force": force,
+                    "variables": list(variables),
+                    "again": {"$eq": ["$state", "running"]},
+                    "state": {"$cond": [{"$eq": ["$state", "running"]}, "running", "queued"]},
+                }
+            }
+        ],
+        upsert=True,
+    )
+
+
+def _new(collection: str, key: RunKey, cause: Cause) -> dict[str, Any]:
+    return {
+        "collection": collection,
+        "proposal": key.proposal,
+        "run": key.run,
+        "cause": cause,
+        "state": "queued",
+        "created_at": datetime.now(UTC),
+    }
+
+
+async def claim(
+    database: Database, *, only: Sequence[str] = (), but: Sequence[str] = ()
+) -> Job | None:
+    """Take the oldest job that nobody holds; None if there is none to be had now.
+
+    A row is worked on by one job at a time, so that no variable runs twice at once.
+
+    Parameters
+    ----------
+    database:
+        The proposal's.
+    only:
+        Ids to choose from; empty for all.
+    but:
+        Ids to leave alone.
+    """
+    while True:
+        now = datetime.now(UTC)
+        condition: dict[str, Any] = {
+            "$or": [
+                {"state": "queued", "not_before": None},
+                {"state": "queued", "not_before": {"$lte": now}},
+                {"state": "running", "lease_until": {"$lt": now}},
+            ]
+        }
+        if only or but:
+            condition["_id"] = {**({"$in": list(only)} if only else {}), "$nin": list(but)}
+        found = await database[JOBS].find_one_and_update(
+            condition,
+            {
+                "$set": {"state": "running", "owner": this_owner(), "lease_until": now + LEASE},
+                "$inc": {"attempt": 1},
+                "$unset": {"not_before": ""},
+            },
+            sort=[("created_at", ASCENDING)],
+            return_document=ReturnDocument.AFTER,
+        )
+        if found is None:
+            return None
+        job = _job(found)
+        if not await _row_is_taken(database, job):
+            return job
+        jitter = random.uniform(0.05, 0.2)  # noqa: S311  # seconds, so that two do not meet again
+        await hand_back(database, job, after=timedelta(seconds=jitter))
+
+
+def _job(found: dict[str, Any]) -> Job:
+    return Job(
+        collection=found["collection"],
+        key=RunKey(found["proposal"], found["run"]),
+        cause=found["cause"],
+        event=found["event"],
+        attempt=found["attempt"],
+        retry=bool(found.get("retry")),
+        force=bool(found.get("force")),
+        variables=tuple(found.get("variables", ())),
+    )
+
+
+async def _row_is_taken(database: Database, job: Job) -> bool:
+    """Whether another job is working on the same row.
+
+    Two that claim at once may both see the other and step back, but never both go on.
+    """
+    other = await database[JOBS].find_one(
+        {
+            "collection": job.collection,
+            "proposal": job.key.proposal,
+            "run": job.key.run,
+            "state": "running",
+            "_id": {"$ne": job.id},
+            "lease_until": {"$gt": datetime.now(UTC)},
+        },
+        {"_id": 1},
+    )
+    return other is not None
+
+
+async def left_behind(database: Database, collection: str, key: RunKey, label: str) -> Job | None:
+    """The job of an attempt, if its owner is dead and nobody has claimed it since."""
+    cause, _, attempt = label.rpartition("-")
+    found = await database[JOBS].find_one(
+        {"collection": collection, "proposal": key.proposal, "run": key.run, "cause": cause}
+    )
+    if found is None or str(found["attempt"]) != attempt or found["state"] != "running":
+        return None
+    return _job(found) if is_dead(found.get("owner", "")) else None
+
+
+async def keep(database: Database, job: Job) -> bool:
+    """Prolong the lease; False if the job has passed to somebody else."""
+    result = await database[JOBS].update_one(
+        _held(job), {"$set": {"lease_until": datetime.now(UTC) + LEASE}}
+    )
+    return bool(result.matched_count)
+
+
+async def unfinished(database: Database, jobs: Sequence[str]) -> bool:
+    """Whether any of these jobs is not done."""
+    found = await database[JOBS].find_one(
+        {"_id": {"$in": list(jobs)}, "state": {"$ne": "done"}}, {"_id": 1}
+    )
+    return found is not None
+
+
+async def finish(database: Database, job: Job) -> bool:
+    """Mark a job as done, or as queued if it was asked for again meanwhile."""
+    result = await database[JOBS].update_one(
+        _held(job),
+        [
+            {
+                "$set": {
+                    "state": {"$cond": [{"$eq": ["$again", True]}, "queued", "done"]},
+                    "again": False,
+                    "finished_at": "$$NOW",
+                }
+            },
+            {"$unset": ["owner", "lease_until"]},
+        ],
+    )
+    return bool(result.matched_count)
+
+
+async def hand_back(database: Database, job: Job, after: timedelta = timedelta()) -> None:
+    """Queue a claimed job again, to be taken by anybody, but not before some time has passed."""
+    not_before = datetime.now(UTC) + after
+    await database[JOBS].update_one(
+        _held(job),
+        {
+            "$set": {"state": "queued", "not_before": not_before},
+            "$unset": {"owner": "", "lease_until": ""},
+        },
+    )
+
+
+async def hand_back_of_the_dead(database: Database, but: Sequence[str] = ()) -> int:
+    """Queue the jobs again whose owners ran on this host and do no more; how many they were."""
+    count = 0
+    async for found in database[JOBS].find({"state": "running", "_id": {"$nin": list(but)}}):
+        owner = found.get("owner", "")
+        if is_dead(owner):
+            result = await database[JOBS].update_one(
+                {"_id": found["_id"], "state": "running", "owner": owner},
+                {"$set": {"state": "queued"}, "$unset": {"owner": "", "lease_until": ""}},
+            )
+            count += result.modified_count
+    return count
+
+
+def _held(job: Job) -> dict[str, Any]:
+    return {"_id": job.id, "attempt": job.attempt, "state": "running"}
+
+
+def this_owner() -> str:
+    """Name this process, so that nobody takes another for it that gets the same number later."""
+    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+
+
+def is_dead(owner: str) -> bool:
+    """Whether an owner on this host is gone; of other hosts only the lease can tell."""
+    host, _, rest = owner.partition(":")
+    pid, _, started = rest.partition(":")
+    if host != socket.gethostname() or not pid.isdigit():
+        return False
+    return _started(int(pid)) != started
+
+
+def _started(pid: int) -> str:
+    """When a process started, in clock ticks since boot; empty if there is none.
+
+    References
+    ----------
+    proc_pid_stat(5): field 22, counted behind the name in parentheses.
+    """
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return text.rpartition(")")[2].split()[19]

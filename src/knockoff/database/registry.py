@@ -1,0 +1,111 @@
+"""What the tables of a proposal are: their columns, and the context files they came from."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from pymongo import DESCENDING, ReplaceOne
+
+if TYPE_CHECKING:
+    from knockoff.contextfile.description import ContextDescription, TableDescription
+    from knockoff.database.client import Database
+
+VARIABLES: Final = "knockoff.variables"
+CONTEXTS: Final = "knockoff.contexts"
+
+BUILTIN: Final = (
+    ("comment", "Comment", "str"),
+    ("tags", "Tags", "list"),
+    ("status", "Status", "str"),
+    ("start_time", "Start", "datetime"),
+    ("added_at", "Added", "datetime"),
+)
+"""Columns that every table has: name, title and type."""
+
+
+async def register(database: Database, context: ContextDescription) -> None:
+    """Keep the source of a context file, and bring the registry of columns up to date.
+
+    Columns that the file no longer has stay, since their values do; they are marked.
+    """
+    await database[CONTEXTS].update_one(
+        {"_id": context.source_hash},
+        {
+            "$setOnInsert": {
+                "source": context.source,
+                "path": context.path,
+                "first_used_at": datetime.now(UTC),
+                "description": context.to_json() | {"source": ""},
+            },
+            "$set": {"last_used_at": datetime.now(UTC)},
+        },
+        upsert=True,
+    )
+    entries = [entry for table in context.tables for entry in _entries(table)]
+    await database[VARIABLES].bulk_write(
+        [ReplaceOne({"_id": entry["_id"]}, entry, upsert=True) for entry in entries], ordered=False
+    )
+    await database[VARIABLES].update_many(
+        {"_id": {"$nin": [entry["_id"] for entry in entries]}}, {"$set": {"former": True}}
+    )
+
+
+async def current_context(database: Database) -> dict[str, Any] | None:
+    """The description of the context file that was used last, as JSON; None before the first."""
+    found = await database[CONTEXTS].find_one(sort=[("last_used_at", DESCENDING)])
+    return None if found is None else {**found["description"], "source": found["source"]}
+
+
+def column_id(collection: str, name: str) -> str:
+    """The registry's id of a column, as in ``runs/xgm_sa2/pulse_energy``."""
+    return f"{collection}/{name.replace('.', '/')}"
+
+
+def _entries(table: TableDescription) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = []
+    for name, title, kind in BUILTIN:
+        entries.append(_entry(table, name, title=title, kind="builtin", type=kind))
+    entries[0]["schema"] = {"type": "string"}
+    filled = {output for variable in table.variables for output in variable.outputs}
+    entries.extend(
+        _entry(
+            table,
+            field.name,
+            title=field.title,
+            kind="editable" if field.editable else "field",
+            type=field.type,
+            schema=field.schema,
+            description=field.description,
+            units=field.units,
+            tags=list(field.tags),
+            filled=field.name in filled,
+        )
+        for field in table.fields
+    )
+    names = {field.name for field in table.fields}
+    for variable in sorted(table.variables, key=lambda each: each.place):
+        if variable.transient or (variable.hook and set(variable.outputs) <= names):
+            continue
+        entries.append(
+            _entry(
+                table,
+                variable.name,
+                title=variable.title,
+                kind="variable",
+                type=variable.type,
+                description=variable.description,
+                units=variable.units,
+                tags=list(variable.tags),
+                data=variable.data,
+                line=variable.line,
+            )
+        )
+    for place, entry in enumerate(entries):
+        entry["order"] = place
+    return entries
+
+
+def _entry(table: TableDescription, name: str, **rest: Any) -> dict[str, Any]:
+    entry = {"_id": column_id(table.collection, name), "table": table.collection, "name": name}
+    return {**entry, **{key: value for key, value in rest.items() if value is not None}}

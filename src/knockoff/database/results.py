@@ -1,0 +1,43 @@
+"""Beside the rows: the history of every result, and previews of arrays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from pymongo import ReplaceOne
+from pymongo.errors import BulkWriteError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from knockoff.database.client import Database
+
+HISTORY: Final = "knockoff.history"
+PREVIEWS: Final = "knockoff.previews"
+
+_DUPLICATE_KEY: Final = 11000
+
+
+async def add_history(database: Database, entries: Sequence[dict[str, Any]]) -> None:
+    """Add results to the history; one that is there already stays as it is."""
+    if not entries:
+        return
+    try:
+        await database[HISTORY].insert_many(list(entries), ordered=False)
+    except BulkWriteError as error:
+        failed = (error.details or {}).get("writeErrors", ())
+        if any(each.get("code") != _DUPLICATE_KEY for each in failed):
+            raise
+
+
+async def put_previews(
+    database: Database, previews: Sequence[dict[str, Any]], stale: Sequence[str] = ()
+) -> None:
+    """Store previews by their `_id`, and delete those of cells that have no value any more."""
+    if previews:
+        await database[PREVIEWS].bulk_write(
+            [ReplaceOne({"_id": each["_id"]}, each, upsert=True) for each in previews],
+            ordered=False,
+        )
+    if stale:
+        await database[PREVIEWS].delete_many({"_id": {"$in": list(stale)}})

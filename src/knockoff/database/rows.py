@@ -1,0 +1,140 @@
+"""Rows of the run tables: created once, then changed only field by field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+if TYPE_CHECKING:
+    from knockoff.database.client import Database
+    from knockoff.language.occasions import Event
+    from knockoff.runkey import DataKind, RunKey
+
+PEOPLES_FIELDS: Final = ("comment", "tags", "status")
+
+
+@dataclass
+class RowChange:
+    """Named fields of one row to be set and unset, in one write."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    removed: list[str] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.values or self.removed)
+
+    def add(self, other: RowChange) -> None:
+        """Take in a later change; where both touch a field the later one counts."""
+        for path in other.removed:
+            self.values.pop(path, None)
+        self.removed = [path for path in self.removed if path not in other.values]
+        self.removed.extend(path for path in other.removed if path not in self.removed)
+        self.values.update(other.values)
+
+    def pipeline(self) -> list[dict[str, Any]]:
+        """As an update that also brings the row's list of states up to date."""
+        stages: list[dict[str, Any]] = []
+        if self.values:
+            literal = {path: {"$literal": value} for path, value in self.values.items()}
+            stages.append({"$set": literal})
+        if self.removed:
+            stages.append({"$unset": self.removed})
+        return [*stages, {"$set": {"knockoff.states": _STATES, "knockoff.updated_at": "$$NOW"}}]
+
+
+_STATES: Final[dict[str, Any]] = {
+    "$setUnion": [
+        {
+            "$map": {
+                "input": {"$objectToArray": {"$ifNull": ["$knockoff.problems", {}]}},
+                "in": "$$this.v.state",
+            }
+        }
+    ]
+}
+
+
+async def record_arrival(
+    database: Database,
+    collection: str,
+    key: RunKey,
+    kind: DataKind,
+    defaults: dict[str, Any],
+) -> Event | None:
+    """Create the row of a run if it is not there, and note that this kind of data is.
+
+    Returns
+    -------
+    :
+        ``"Insert"`` if the row is new, ``"Update"`` if the kind is, None for a duplicate.
+    """
+    now = datetime.now(UTC)
+    update = {
+        "$setOnInsert": {"proposal": key.proposal, "run": key.run, "added_at": now, **defaults},
+        "$addToSet": {"knockoff.data": kind},
+    }
+    try:
+        before = await _upserted(database, collection, key, update)
+    except DuplicateKeyError:  # two racers inserted at once, and the other one won
+        before = await _upserted(database, collection, key, update)
+    if before is None:
+        return "Insert"
+    return None if kind in before.get("knockoff", {}).get("data", ()) else "Update"
+
+
+async def _upserted(
+    database: Database, collection: str, key: RunKey, update: dict[str, Any]
+) -> dict[str, Any] | None:
+    document: dict[str, Any] | None = await database[collection].find_one_and_update(
+        {"_id": key.document_id},
+        update,
+        projection={"knockoff.data": 1},
+        upsert=True,
+        return_document=ReturnDocument.BEFORE,
+    )
+    return document
+
+
+async def take(
+    database: Database, collection: str, key: RunKey, change: RowChange
+) -> dict[str, Any] | None:
+    """Mark a row as being worked on, and read it; None if there is no such row."""
+    document: dict[str, Any] | None = await database[collection].find_one_and_update(
+        {"_id": key.document_id}, change.pipeline(), return_document=ReturnDocument.AFTER
+    )
+    return document
+
+
+async def change_row(
+    database: Database,
+    collection: str,
+    key: RunKey,
+    change: RowChange,
+    guard: dict[str, Any] | None = None,
+) -> bool:
+    """Write named fields of a row.
+
+    Parameters
+    ----------
+    guard:
+        What must hold for the row, such as the attempt that these results are from.
+
+    Returns
+    -------
+    :
+        Whether it was written; False if the guard did not hold or there is no such row.
+    """
+    result = await database[collection].update_one(
+        {"_id": key.document_id, **(guard or {})}, change.pipeline()
+    )
+    return bool(result.matched_count)
+
+
+async def find_row(database: Database, collection: str, key: RunKey) -> dict[str, Any] | None:
+    """One row as it is stored; None if there is none."""
+    document: dict[str, Any] | None = await database[collection].find_one({"_id": key.document_id})
+    return document

@@ -1,0 +1,94 @@
+"""One table of one proposal, read by the page, the column or the change."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import pymongo
+
+from knockoff.database.changes import PATIENCE_S, changes
+from knockoff.database.client import PyMongoError
+from knockoff.database.registry import VARIABLES
+from knockoff.database.results import PREVIEWS
+from knockoff.errors import DatabaseError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
+
+    from knockoff.database.changes import Change
+    from knockoff.database.client import Database
+
+VIEWS: Final = "knockoff.views"
+
+
+class TableUnreadableError(DatabaseError):
+    """MongoDB did not answer a question about a table."""
+
+    def __init__(self, table: str, reason: str) -> None:
+        super().__init__(table, reason)
+        self.table = table
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"The table {self.table!r} cannot be read just now: {self.reason}. "
+            "`knockoff doctor` looks what is wrong with the database."
+        )
+
+
+class TableReader:
+    """A table as one person sees it; satisfies the `Source` of the run table in the terminal."""
+
+    def __init__(self, database: Database, table: str, person: str) -> None:
+        self._database = database
+        self._person = person
+        self.table = table
+
+    async def variables(self) -> list[dict[str, Any]]:
+        """The column registry of this table, in the order of the context file."""
+        with self._asking():
+            found = self._database[VARIABLES].find({"table": self.table})
+            return await found.sort([("order", 1), ("_id", 1)]).to_list(None)
+
+    async def rows(
+        self, fields: Collection[str], keys: Collection[str] | None = None
+    ) -> list[dict[str, Any]]:
+        """`_id` and `fields` of these rows, or of all, by run; what is gone is left out."""
+        which = {} if keys is None else {"_id": {"$in": list(keys)}}
+        with self._asking():
+            found = self._database[self.table].find(which, dict.fromkeys(fields, 1))
+            return await found.sort("run", 1).to_list(None)
+
+    async def previews(self, ids: Collection[str]) -> list[dict[str, Any]]:
+        """Trendlines and thumbnails by id, as in ``runs/42/xgm/energy/trend``."""
+        with self._asking():
+            return await self._database[PREVIEWS].find({"_id": {"$in": list(ids)}}).to_list(None)
+
+    def changes(self) -> AsyncGenerator[Change, None]:
+        """Every change for as long as it is iterated; see `knockoff.database.changes`."""
+        return changes(self._database, self.table)
+
+    async def view(self) -> dict[str, Any] | None:
+        """How this person left the columns, if ever."""
+        with self._asking():
+            return await self._database[VIEWS].find_one({"_id": self._view_id})
+
+    async def keep_view(self, view: Mapping[str, Any]) -> None:
+        """Remember how this person left the columns."""
+        with self._asking():
+            await self._database[VIEWS].replace_one(
+                {"_id": self._view_id}, {**view, "_id": self._view_id}, upsert=True
+            )
+
+    @property
+    def _view_id(self) -> str:
+        return f"{self._person}/{self.table}"
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            with pymongo.timeout(PATIENCE_S):
+                yield
+        except PyMongoError as error:
+            raise TableUnreadableError(self.table, str(error)) from error
