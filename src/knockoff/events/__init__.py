@@ -1,0 +1,1 @@
+"""Kafka: the facility's messages in, checked and in batches, and our own messages out."""

@@ -1,0 +1,252 @@
+"""Batches from a broker: nothing is skipped, nothing stops them, and nothing is committed unasked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+from contextlib import asynccontextmanager, closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from knockoff.events.access import BrokerUnreachableError, Security
+from knockoff.events.consumer import Batch, RunBatches, run_batches
+from knockoff.events.profiles import MAXWELL
+from knockoff.events.publishing import facility_message, publish, publisher
+from knockoff.runkey import RunKey
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.events.conftest import Facility
+    from tests.kafka.apache_kafka import ApacheKafka
+
+PATIENCE_SECONDS = 60
+
+
+@asynccontextmanager
+async def listening(facility: Facility, **options: Any) -> AsyncIterator[RunBatches]:
+    """A member of the group of this test."""
+    settings = {"group": "night shift", "client": "test", "fetch_ms": 10} | options
+    async with run_batches(facility.profile, **settings) as batches:
+        yield batches
+
+
+async def next_batch(batches: RunBatches) -> Batch:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        return await anext(batches)
+
+
+async def runs_until(batches: RunBatches, last: int) -> list[int]:
+    """Take and commit batches up to that of run `last`; the runs that they announced."""
+    runs: list[int] = []
+    while last not in runs:
+        batch = await next_batch(batches)
+        runs += [event.key.run for event in batch.events]
+        await batches.commit(batch)
+    return runs
+
+
+async def announce(facility: Facility, *runs: int) -> None:
+    messages = [facility_message(facility.profile, RunKey(1234, run), "raw") for run in runs]
+    await publish(facility.profile.brokers, facility.topic, messages)
+
+
+async def test_a_new_group_starts_with_the_earliest_message(facility: Facility) -> None:
+    """Runs taken before the listener was started for the first time are not skipped."""
+    await announce(facility, 1, 2, 3)
+
+    async with listening(facility) as batches:
+        batch = await next_batch(batches)
+
+    assert [str(event.key) for event in batch.events] == ["p1234 r0001", "p1234 r0002", "p1234 r0003"]
+    assert (batch.topic, batch.first_offset, batch.last_offset) == (facility.topic, 0, 2)
+
+
+async def test_bad_messages_are_handed_over_and_the_good_one_behind_them_arrives(
+    facility: Facility,
+) -> None:
+    """One message that nobody can read must not stop the night shift."""
+    good = facility_message(facility.profile, RunKey(1234, 7), "proc")
+    bad = [b"\xff\xfe", b'{"event": "migration_complete"}']
+    async with publisher(facility.profile.brokers) as connected:
+        await connected.send(facility.topic, *bad)
+        await connected.send(facility.topic, None, key=b"a tombstone needs one")
+        await connected.send(facility.topic, b'{"event": "lunch"}', good)
+
+    async with listening(facility) as batches:
+        taken = await next_batch(batches)
+        assert await batches.commit(taken)
+
+    assert [event.key.run for event in taken.events] == [7]
+    assert [one.position.offset for one in taken.rejected] == [0, 1, 2]
+    assert [one.value for one in taken.rejected] == [*bad, b""]
+    assert taken.ignored == 1
+    await announce(facility, 8)
+    async with listening(facility) as batches:
+        assert (await next_batch(batches)).first_offset == 5
+
+
+async def test_what_was_not_committed_comes_again(facility: Facility) -> None:
+    """A listener that dies over a batch must find it again."""
+    await announce(facility, 1)
+
+    async with listening(facility) as batches:
+        first = await next_batch(batches)
+    async with listening(facility) as batches:
+        again = await next_batch(batches)
+
+    assert again == first
+
+
+async def test_what_was_committed_does_not_come_again(facility: Facility) -> None:
+    """A restarted listener goes on where it stopped."""
+    async with listening(facility) as batches:
+        await announce(facility, 1, 2)
+        assert await runs_until(batches, 2) == [1, 2]
+    await announce(facility, 3)
+    async with listening(facility) as batches:
+        assert await runs_until(batches, 3) == [3]
+
+
+async def test_a_batch_is_never_larger_than_asked_for(facility: Facility) -> None:
+    """What is written for one batch in one go has a bounded size."""
+    await announce(facility, *range(1, 8))
+
+    async with listening(facility, most=3) as batches:
+        sizes = [len((await next_batch(batches)).events) for _ in range(3)]
+
+    assert sizes == [3, 3, 1]
+
+
+async def test_an_offset_of_a_turn_that_is_over_is_not_committed(facility: Facility) -> None:
+    """After a rebalance somebody else may be further; the batch comes again to one of the two."""
+    await announce(facility, 1)
+    async with listening(facility) as first:
+        batch = await next_batch(first)
+        async with listening(facility) as second:
+            turns = {asyncio.create_task(next_batch(one)) for one in (first, second)}
+            done, waiting = await asyncio.wait(
+                turns, return_when=asyncio.FIRST_COMPLETED, timeout=PATIENCE_SECONDS
+            )
+            assert not await first.commit(batch)
+            assert [task.result() for task in done] == [batch]
+            for task in waiting:
+                task.cancel()
+            await asyncio.wait(waiting)
+
+
+async def test_two_members_share_the_partitions(facility: Facility) -> None:
+    """Several listeners may run at once, and every run still reaches one of them."""
+    topic = f"{facility.topic}-wide"
+    facility.broker.create_topic(topic, 2)
+    wide = replace(facility, profile=replace(facility.profile, topics=(topic,)))
+    async with listening(wide) as first, listening(wide) as second:
+        taking = [asyncio.create_task(next_batch(one)) for one in (first, second)]
+        while not all(task.done() for task in taking):
+            await announce(wide, 5)
+            await asyncio.sleep(0.05)
+
+    assert {task.result().partition for task in taking} == {0, 1}
+
+
+async def test_a_topic_that_does_not_exist_yet_is_read_once_it_does(facility: Facility) -> None:
+    """A beamtime's first run creates its topic; the listener is there before it."""
+    later = replace(facility.profile, topics=(f"{facility.topic}-later",))
+    tomorrow = replace(facility, profile=later)
+    async with listening(tomorrow) as batches:
+        await announce(tomorrow, 1)
+        assert await runs_until(batches, 1) == [1]
+
+
+async def test_a_broker_that_went_away_is_waited_for(
+    facility: Facility, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Kafka is restarted at night; nobody gets up for it, and the log is not full of it."""
+    caplog.set_level(logging.INFO, "knockoff")
+    async with listening(facility) as batches:
+        await announce(facility, 1)
+        await runs_until(batches, 1)
+        waiting = asyncio.create_task(runs_until(batches, 2))
+        with facility.broker.away():
+            while "cannot be read" not in caplog.text:
+                await asyncio.sleep(0.05)
+        await announce(facility, 2)
+        assert await waiting == [2]
+        while "Kafka is back" not in caplog.text:
+            await asyncio.sleep(0.05)
+
+    assert caplog.text.count("Connection refused") <= 1
+    assert caplog.text.count("Kafka is back") == 1
+
+
+async def test_a_commit_while_the_broker_is_away_says_so_and_does_not_raise(
+    facility: Facility,
+) -> None:
+    """What was done is done; that the broker does not know only means that it comes again."""
+    await announce(facility, 1)
+    async with listening(facility) as batches:
+        batch = await next_batch(batches)
+        with facility.broker.away():
+            assert not await batches.commit(batch)
+
+
+async def test_a_listener_that_may_wait_starts_before_its_broker(facility: Facility) -> None:
+    """After a power cut the machines come up in any order."""
+    await announce(facility, 1)
+
+    async def listen() -> list[int]:
+        async with listening(facility, wait=True) as batches:
+            return await runs_until(batches, 1)
+
+    with facility.broker.away():
+        started = asyncio.create_task(listen())
+        await asyncio.sleep(0.3)
+    assert await started == [1]
+
+
+@pytest.mark.kafka
+async def test_a_broker_that_takes_connections_but_does_not_answer_is_noticed(
+    kafka: ApacheKafka, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A hanging broker must not look like a quiet night."""
+    caplog.set_level(logging.INFO, "knockoff")
+    kafka.create_topic("hanging")
+    profile = replace(MAXWELL, brokers=kafka.brokers, topics=("hanging",))
+    async with run_batches(profile, group="hang", client="test") as batches:
+        message = facility_message(profile, RunKey(1234, 1), "raw")
+        await publish(kafka.brokers, "hanging", [message])
+        await runs_until(batches, 1)
+        waiting = asyncio.create_task(runs_until(batches, 2))
+        with kafka.frozen():
+            while "no answer" not in caplog.text:
+                await asyncio.sleep(0.05)
+        await publish(
+            kafka.brokers, "hanging", [facility_message(profile, RunKey(1234, 2), "raw")]
+        )
+        assert await waiting == [2]
+
+
+async def test_a_broker_that_cannot_be_reached_is_named_with_the_remedy() -> None:
+    """The first thing that goes wrong for a new user says what to do."""
+    with closing(socket.socket()) as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        profile = replace(MAXWELL, brokers=(address,))
+        with pytest.raises(BrokerUnreachableError, match=f"{address}: .*doctor"):
+            async with run_batches(profile, group="g", client="c"):
+                pytest.fail("there is no broker")
+
+
+async def test_security_that_the_broker_does_not_have_is_refused_in_words(
+    facility: Facility,
+) -> None:
+    """Wrong credentials must not look like a broker that is off."""
+    with pytest.raises(BrokerUnreachableError, match="SASL_PLAINTEXT"):
+        async with listening(
+            facility,
+            security=Security("SASL_PLAINTEXT", username="shift", password="secret"),
+        ):
+            pytest.fail("the broker lets anybody in")
