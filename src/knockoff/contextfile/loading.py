@@ -133,7 +133,7 @@ def _tables(module: types.ModuleType, path: Path) -> tuple[dict[str, Table], lis
         if isinstance(value, type) and value.__module__ == module.__name__ and is_run_class(value)
     ]
     sources = [source_of_class(each, str(path)) for each in dict.fromkeys(classes)]
-    functions = _functions(names, module.__name__)
+    functions = functions_in(names, module.__name__)
     if not sources:
         sources = [TableSource(FUNCTION_TABLE, functions, str(path), names)]
     elif functions.variables:
@@ -204,8 +204,8 @@ def source_of_class(cls: type, file: str = "") -> TableSource:
     )
 
 
-def _functions(names: dict[str, Any], module: str) -> Members:
-    """The variables and groups at the top of a file."""
+def functions_in(names: dict[str, Any], module: str) -> Members:
+    """The variables and groups at the top of a file or notebook, imported ones left out."""
     members = Members()
     for name, value in names.items():
         if is_group(value):

@@ -7,9 +7,10 @@ import inspect
 import resource
 import time
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
-from knockoff.arrays.wire import from_json
+from knockoff.arrays.wire import from_json, to_json
+from knockoff.errors import RunDataError
 from knockoff.filling.failures import problem_of
 from knockoff.filling.messages import CellProblem, Filled, Result, Started
 from knockoff.filling.outcomes import Output, stored
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from knockoff.contextfile.loading import Context
     from knockoff.contextfile.tables import Formula, Table
     from knockoff.filling.messages import Message, Outcome, RunTask
+
+
+START_TIME: Final = "start_time"
+"""Asked for like a variable: when the run began, which no method computes."""
 
 
 class Filling:
@@ -49,7 +54,17 @@ class Filling:
             result = self._fill(formula)
             if not formula.description.transient:
                 emit(result)
+        if START_TIME in wanted:
+            self._tell_start_time(emit)
         emit(Filled(len(due)))
+
+    def _tell_start_time(self, emit: Callable[[Message], None]) -> None:
+        """When the run began, as far as its files say; silent where they cannot be read."""
+        try:
+            began = self._sources.start_time()
+        except RunDataError:
+            return
+        emit(Result(START_TIME, "done", "", fields={START_TIME: to_json(began)}))
 
     def _fill(self, formula: Formula) -> Result:
         started, clock = time.time(), time.perf_counter()

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 from knockoff.arrays.reading import read_array
 from knockoff.arrays.references import ArrayReference
 from knockoff.arrays.wire import from_json
+from knockoff.errors import RunDataError
 from knockoff.language.cell import Skip
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from knockoff.filling.messages import RunTask
     from knockoff.language.marks import Source
     from knockoff.runkey import DataKind, RunKey
@@ -54,6 +57,21 @@ class RunSources:
             return read_source(self.data(kind), source.source, source.key)
         except (SourceMissingError, SourceKeyMissingError) as error:
             raise Skip(str(error)) from error
+
+    def start_time(self) -> datetime:
+        """Time of the first train, UTC; of the raw data, or of the corrected where raw is gone.
+
+        Raises
+        ------
+        RunDataError
+            Neither can be read.
+        """
+        from knockoff.rundata.opening import start_time
+
+        try:
+            return start_time(self.data("raw"))
+        except RunDataError:
+            return start_time(self.data("proc"))
 
     def metadata(self, name: str) -> Any:
         """``meta#run_number``, ``meta#proposal`` or ``meta#proposal_path``."""

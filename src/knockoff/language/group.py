@@ -9,13 +9,20 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from knockoff.language.members import GROUP_MARK, Members, is_group, split_class
 from knockoff.language.variable import words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from typing_extensions import dataclass_transform
+else:
+
+    def dataclass_transform(**_):  # noqa: D103
+        return lambda function: function  # only checkers care, and Python 3.10 has no such word
+
 
 C = TypeVar("C", bound=type)
 

@@ -107,7 +107,7 @@ class Variable(Generic[T_co]):
         memory: str | int | None = None,
         gpus: int | None = None,
     ) -> None: ...
-    def __init__(  # noqa: PLR0917  # DAMNIT's order, so that its files load
+    def __init__(  # DAMNIT's order, so that its files load
         self,
         title: Any = None,
         description: str | None = None,

@@ -1,0 +1,1 @@
+"""Where user code runs: processes of its own on this machine, or this process."""

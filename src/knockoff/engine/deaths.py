@@ -1,0 +1,102 @@
+"""How a process ended, in words for the cell of the variable that it was running."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+from typing import TYPE_CHECKING, Final
+
+from knockoff.filling.messages import CellProblem
+from knockoff.filling.orders import BROKEN, UNHEARD
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from knockoff.filling.messages import Outcome
+    from knockoff.filling.orders import Ended
+
+_TAIL: Final = 16_000
+_DUMP: Final = re.compile(
+    r"^(Fatal Python error|Stack \(most recent|Traceback \(most recent)", re.MULTILINE
+)
+_SECTION: Final = re.compile(r"^=== .*$\n?", re.MULTILINE)
+
+
+def problem_of_death(
+    ended: Ended, timeout: float, context_file: str, last_words: str
+) -> tuple[Outcome, CellProblem]:
+    """What the cell of the variable that was running shows.
+
+    Parameters
+    ----------
+    timeout:
+        Its limit in seconds.
+    last_words:
+        As `last_words_in` returns them.
+    """
+    outcome, kind, message = _told(ended, timeout)
+    found = re.search(rf'File "{re.escape(context_file)}", line (\d+)', last_words)
+    line = int(found[1]) if found else 0
+    return outcome, CellProblem(kind, message, line=line, traceback=last_words)
+
+
+def last_words_in(log: Path) -> str:
+    """What Python wrote into a run's log as its process went down; empty if it had no time."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+            tail = file.read(_TAIL).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    own = _SECTION.split(tail)[-1]
+    dumps = list(_DUMP.finditer(own))
+    return own[dumps[-1].start() :][:8000].strip() if dumps else ""
+
+
+def ending_of(status: int) -> str:
+    """An ending as a person says it: "killed by signal 11 (SIGSEGV)", "exit status 3"."""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        return f"killed by signal {number} ({_name(number)})"
+    return f"exit status {os.waitstatus_to_exitcode(status)}"
+
+
+def _told(ended: Ended, timeout: float) -> tuple[Outcome, str, str]:
+    if ended.cause == "timed out":
+        remedy = "Let it take longer with Variable(timeout=…), in seconds."
+        return "timed out", "Timeout", f"stopped after {timeout:g} s, its time limit. {remedy}"
+    if ended.cause == "lost":
+        what = "the process from which all runs of this context are forked ended"
+        return "killed", "WorkerLost", f"killed: {what}. Reprocess the run."
+    if os.WIFSIGNALED(ended.status):
+        number = os.WTERMSIG(ended.status)
+        return "killed", _name(number), f"{ending_of(ended.status)}: {_meaning(ended, number)}"
+    status = os.waitstatus_to_exitcode(ended.status)
+    if status == UNHEARD:
+        what = "it closed file descriptors that are not its own, as os.closerange() does"
+        return "failed", "WorkerError", f"its result could not be sent: {what}."
+    if status == BROKEN:
+        what = "the process of the run failed around it"
+        return "failed", "WorkerError", f"{what}; the traceback is in the run's log."
+    remedy = "Return a value, or raise Skip to leave the cell empty."
+    return "failed", "SystemExit", f"it ended its process with exit status {status}. {remedy}"
+
+
+def _meaning(ended: Ended, number: int) -> str:
+    used = f"it had used {ended.peak_memory / 1e9:.1f} GB of memory"
+    if number == signal.SIGKILL:
+        machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        if ended.peak_memory > machine / 4:
+            return f"very likely by the kernel, for want of memory; {used}."
+        return f"by a person, or by the kernel for want of memory; {used}."
+    if number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGABRT, signal.SIGFPE):
+        return f"it crashed inside a compiled library; {used}."
+    return f"{used}."
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # a real-time signal
+        return f"SIG{number}"

@@ -1,0 +1,94 @@
+"""What a process that runs user code is given of ours: an environment without secrets."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+HEAVY: Final = (
+    "numpy",
+    "h5py",
+    "hdf5plugin",
+    "pandas",
+    "xarray",
+    "extra_data",
+    "yaml",
+    "PIL.Image",
+    "knockoff.arrays.reading",
+    "knockoff.rundata.opening",
+)
+"""Loaded once in a zygote, so that no run has to; those that are missing are left out."""
+
+_PASSED_ON: Final = re.compile(
+    r"PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_\w+|TZ|TMPDIR|LD_LIBRARY_PATH|VIRTUAL_ENV"
+    r"|CONDA_PREFIX|XDG_\w+|MPLCONFIGDIR|HDF5_\w+|EXTRA_DATA_DATA_ROOT"
+)
+_SET: Final = {
+    "MPLBACKEND": "Agg",
+    # One thread before the fork; and runs, not the loops inside one, share the cores.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "NUMEXPR_NUM_THREADS": "1",
+}
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """How user code is run on this machine."""
+
+    logs: Path
+    """Folder for what runs print: one file per run."""
+
+    spool: Path
+    """Folder for results that nobody listened to."""
+
+    python: str = sys.executable
+    """Interpreter that loads the context file; Python 3.10 or later with h5py and extra-data."""
+
+    timeout: float = 3600.0
+    """Seconds for a variable that has no limit of its own."""
+
+    grace: float = 2.0
+    """Seconds between asking a process to end and ending it."""
+
+    loading: float = 120.0
+    """Seconds that a context file may take to load."""
+
+    memory: int | None = None
+    """Bytes that one run's process may take for data (RLIMIT_DATA); None for no limit."""
+
+    largest_log: int = 100_000_000
+    """Bytes after which a run's log is cut to half."""
+
+    preload: tuple[str, ...] = HEAVY
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Set for user code on top of what is passed on."""
+
+
+def environment(settings: EngineSettings, package: Path | None) -> dict[str, str]:
+    """What user code sees in ``os.environ``; never an address of a server, or a token.
+
+    `package` is a folder from which another interpreter imports knockoff.
+    """
+    passed = {name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)}
+    own = {} if package is None else {"PYTHONPATH": str(package)}
+    return {**passed, **_SET, **own, **settings.environment}
+
+
+def package_for(python: str, folder: Path) -> Path | None:
+    """A folder with nothing but a link to this package, for an interpreter that is not ours.
+
+    With our site-packages on its path it would import libraries built for another Python.
+    """
+    if python == sys.executable:
+        return None
+    (folder / "knockoff").symlink_to(Path(__file__).parents[1], target_is_directory=True)
+    return folder

@@ -1,0 +1,273 @@
+"""One worker process with a context file loaded, as the engine sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import signal
+import socket
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from knockoff.contextfile.problems import ContextProblems, Problem
+from knockoff.engine.answers import description_from, files_from, problems_from, report_from
+from knockoff.engine.deaths import ending_of
+from knockoff.engine.environment import environment
+from knockoff.engine.forks import Fork
+from knockoff.errors import WorkerError
+from knockoff.filling.frames import framed
+from knockoff.filling.orders import Ended, Forked, Gathering, Load, Order, spoken
+from knockoff.filling.spool import spool_path
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from pathlib import Path
+
+    from knockoff.contextfile.description import ContextDescription
+    from knockoff.engine.environment import EngineSettings
+    from knockoff.filling.messages import RunTask
+
+log = logging.getLogger(__name__)
+
+_STOPPED_IN_S: Final = 3.0
+_TAIL: Final = 4000
+
+
+class Zygote(asyncio.Protocol):
+    """A process that has loaded one context file and forks for every run of it."""
+
+    description: ContextDescription
+
+    def __init__(self, settings: EngineSettings, process: Process, control: socket.socket) -> None:
+        self.is_alive = True
+        self._settings = settings
+        self._process = process
+        self._control = control
+        self._transport: asyncio.BaseTransport | None = None
+        self._gathering = Gathering()
+        self._answers: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+        self._forks: dict[int, Fork] = {}
+        self._numbers = itertools.count(1)
+        self._files: dict[str, tuple[int, int]] = {}
+        self._is_retired = False
+
+    @classmethod
+    async def start(
+        cls, settings: EngineSettings, context_file: Path, package: Path | None
+    ) -> Zygote:
+        """Start a process and have it load the file.
+
+        Raises
+        ------
+        ContextProblems
+            Something is wrong with the file.
+        WorkerError
+            The interpreter cannot be used; its last words are in the message.
+        """
+        output = settings.logs / "context.log"
+        ours, theirs = socket.socketpair()
+        with theirs, output.open("ab") as file:
+            start = file.tell()
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    settings.python,
+                    "-m",
+                    "knockoff.filling.zygote",
+                    str(theirs.fileno()),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=file,
+                    stderr=file,
+                    pass_fds=(theirs.fileno(),),
+                    start_new_session=True,
+                    env=environment(settings, package),
+                    cwd="/",
+                )
+            except OSError as error:
+                ours.close()
+                raise WorkerError(f"{settings.python} cannot be started: {error}.") from error
+        ours.setblocking(False)
+        zygote = cls(settings, process, ours)
+        try:
+            await asyncio.get_running_loop().create_unix_connection(lambda: zygote, sock=ours)
+            await zygote._load(context_file, output, start)
+        except BaseException:
+            zygote.kill()
+            await process.wait()
+            raise
+        return zygote
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the process has ended and was waited for."""
+        return self._process.returncode is not None
+
+    def is_current(self) -> bool:
+        """Whether it lives, and no file that it has loaded was changed since."""
+        return self.is_alive and all(
+            _size_and_time(file) == known for file, known in self._files.items()
+        )
+
+    async def fork(self, task: RunTask) -> Fork:
+        """Open a process for one run; it starts while the caller goes on."""
+        settings = self._settings
+        order = Order(
+            number=next(self._numbers),
+            log=str(settings.logs / f"r{task.run:04d}-p{task.proposal}.log"),
+            spool=str(spool_path(settings.spool, task)),
+            timeout=settings.timeout,
+            grace=settings.grace,
+            memory=settings.memory,
+            largest_log=settings.largest_log,
+        )
+        ours, theirs = socket.socketpair()
+        with theirs:
+            ours.setblocking(False)
+            reader, writer = await asyncio.open_unix_connection(sock=ours)
+            fork = Fork(order, reader, writer, self._tell, self.kill)
+            fork.open(task)
+            self._forks[order.number] = fork
+            self._tell(spoken(order), theirs)
+        if not self.is_alive:
+            self._bury()
+        return fork
+
+    def retire(self) -> None:
+        """End as soon as its last fork has."""
+        self._is_retired = True
+        if not self._forks and self._transport is not None:
+            self._transport.close()
+
+    async def stop(self) -> None:
+        """Kill its forks and what they started, and end."""
+        self._tell({"stop": True})
+        try:
+            async with asyncio.timeout(_STOPPED_IN_S):
+                await self._process.wait()
+        except TimeoutError:
+            self.kill()
+        await self.wait()
+
+    async def wait(self) -> None:
+        """Until the process is gone."""
+        await self._process.wait()
+        if self._transport is not None:
+            self._transport.close()
+
+    def kill(self) -> None:
+        """End it at once; the kernel takes its forks with it, and their groups go here."""
+        with suppress(ProcessLookupError):
+            self._process.kill()
+        if self._transport is None:
+            self._control.close()
+        else:
+            self._transport.close()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep what closes the socket."""
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the zygote says; after anything else than that it is ended."""
+        try:
+            for document in self._gathering.add(data):
+                self._hear(document)
+        except (WorkerError, ValueError) as error:
+            log.error("A worker process was ended: %s", error)
+            self.kill()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's name
+        """The process is gone, or we have let it go."""
+        self.is_alive = False
+        self._answers.put_nowait(None)
+        self._bury()
+
+    # What it says
+
+    async def _load(self, context_file: Path, output: Path, start: int) -> None:
+        self._tell(spoken(Load(str(context_file), self._settings.preload)))
+        said_hello = False
+        try:
+            async with asyncio.timeout(self._settings.loading):
+                while (answer := await self._answers.get()) is not None:
+                    if "problems" in answer:
+                        raise ContextProblems(problems_from(answer["problems"]))
+                    if "described" in answer:
+                        self.description = description_from(answer["described"])
+                        self._files = files_from(answer.get("files"))
+                        return
+                    said_hello = True
+                status = await self._process.wait()
+        except TimeoutError:
+            message = f"has not been loaded after {self._settings.loading:g} s."
+            remedy = "Let the work at the top of the file be done by a variable."
+            raise ContextProblems([Problem(str(context_file), 0, 0, message, remedy)]) from None
+        tail = await asyncio.to_thread(_tail, output, start)
+        how = ending_of(-status if status < 0 else status << 8)
+        if not said_hello:
+            python = self._settings.python
+            raise WorkerError(f"{python} cannot run user code ({how}). It said:\n{tail}")
+        message = f"ended the process that loads it ({how})."
+        raise ContextProblems([Problem(str(context_file), 0, 0, message, _last_line(tail))])
+
+    def _hear(self, document: dict[str, Any]) -> None:
+        if not isinstance(document, dict) or document.keys() & {"hello", "problems", "described"}:
+            self._answers.put_nowait(document if isinstance(document, dict) else {})
+            return
+        report = report_from(document)
+        if isinstance(report, Forked):
+            fork = self._forks.get(report.number)
+            if fork is not None:
+                fork.pid = report.pid
+            return
+        self._end(report)
+
+    def _end(self, ended: Ended) -> None:
+        fork = self._forks.pop(ended.number, None)
+        if fork is not None and not fork.ended.done():
+            fork.ended.set_result(ended)
+        if self._is_retired and not self._forks and self._transport is not None:
+            self._transport.close()
+
+    def _bury(self) -> None:
+        """Its forks died with it; what they left in their groups did not."""
+        for number, fork in tuple(self._forks.items()):
+            if fork.pid is not None:
+                with suppress(ProcessLookupError):
+                    os.killpg(fork.pid, signal.SIGKILL)
+            self._end(Ended(number, signal.SIGKILL, 0, "lost"))
+
+    def _tell(self, message: dict[str, Any], passed: socket.socket | None = None) -> None:
+        content = framed(message)
+        try:
+            if passed is not None:
+                sent = socket.send_fds(self._control, [content], [passed.fileno()])
+            else:
+                sent = self._control.send(content)
+        except BlockingIOError:  # it does not read any more
+            sent = 0
+        except OSError:  # it is gone, which `connection_lost` deals with
+            return
+        if sent < len(content):
+            self.kill()
+
+
+def _size_and_time(file: str) -> tuple[int, int] | None:
+    try:
+        stat = os.stat(file)  # noqa: PTH116  # as the zygote does
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
+
+
+def _tail(output: Path, start: int) -> str:
+    with output.open("rb") as file:
+        file.seek(max(start, os.fstat(file.fileno()).st_size - _TAIL))
+        return file.read(_TAIL).decode("utf-8", "replace").strip()
+
+
+def _last_line(text: str) -> str:
+    return text.splitlines()[-1] if text else ""

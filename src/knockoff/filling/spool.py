@@ -1,0 +1,176 @@
+"""Results that nobody listened to, on disk: a JSON line each, and a lock while more may come.
+
+A worker whose recorder was killed finishes what it was asked for. Whoever records
+next finds the results here, and sees by the lock whether that worker still lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import logging
+import os
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from knockoff.filling.messages import Result, RunTask, from_json, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from pathlib import Path
+
+    from knockoff.filling.messages import Message
+
+log = logging.getLogger(__name__)
+
+SUFFIX: Final = ".jsonl"
+_PAUSE_S: Final = 0.2
+
+
+@dataclass(frozen=True)
+class SpoolHeader:
+    """What the worker behind a spool was asked for."""
+
+    proposal: int
+    run: int
+    collection: str
+    attempt: str
+    variables: tuple[str, ...]
+
+
+class SpoolWriter:
+    """The worker's side: holds the lock until its process ends, and writes where it must."""
+
+    def __init__(self, path: Path, task: RunTask) -> None:
+        self._path = path
+        self._task = task
+        self._descriptor = _created_and_locked(path)
+
+    def asked(self, variables: tuple[str, ...]) -> None:
+        """Say what this worker computes now; a later header replaces an earlier one."""
+        task = self._task
+        header = SpoolHeader(task.proposal, task.run, task.collection, task.attempt, variables)
+        self._write({"header": asdict(header)})
+
+    def add(self, result: Result) -> None:
+        """Write one result; it is on the disk when this returns."""
+        self._write(to_json(result))
+        os.fsync(self._descriptor)
+
+    def remove(self) -> None:
+        """Nothing is left to be told."""
+        self._path.unlink(missing_ok=True)
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of the file; for processes that were forked off and hold no lock."""
+        os.close(self._descriptor)
+
+    def _write(self, document: dict[str, Any]) -> None:
+        line = memoryview(json.dumps(document).encode() + b"\n")
+        while line:
+            line = line[os.write(self._descriptor, line) :]
+
+
+def _created_and_locked(path: Path) -> int:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o660)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        try:
+            if os.path.samestat(os.fstat(descriptor), path.stat()):
+                return descriptor
+        except FileNotFoundError:
+            pass
+        os.close(descriptor)  # somebody removed it before the lock was ours
+
+
+@dataclass(frozen=True)
+class Spool:
+    """The recorder's side: what one worker left, or is about to leave."""
+
+    path: Path
+    header: SpoolHeader
+
+    def is_held(self) -> bool:
+        """Whether the worker still lives and may write more."""
+        try:
+            descriptor = os.open(self.path, os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    async def results(
+        self, read: Callable[[dict[str, Any]], Message] = from_json
+    ) -> AsyncIterator[Result]:
+        """Wait for the worker's end, then give its results in the order in which they came.
+
+        A last line that was not written to its end is left out: its variable is due
+        again. `read` makes a message of a line and raises ValueError where it is none.
+        """
+        while await asyncio.to_thread(self.is_held):  # noqa: ASYNC110  # another process holds it
+            await asyncio.sleep(_PAUSE_S)
+        for document in await asyncio.to_thread(lambda: tuple(_documents(self.path))):
+            if "header" in document:
+                continue
+            try:
+                message = read(document)
+            except ValueError as error:
+                log.warning("A line of %s was left out: %s", self.path, error)
+                continue
+            if isinstance(message, Result):
+                yield message
+
+    def remove(self) -> None:
+        """Forget it, when all of it is stored."""
+        self.path.unlink(missing_ok=True)
+
+
+def spools_in(folder: Path) -> tuple[Spool, ...]:
+    """All spools in a folder, by name; none where a worker has not been asked for anything."""
+    found = []
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        header = _header(path)
+        if header is not None:
+            found.append(Spool(path, header))
+    return tuple(found)
+
+
+def spool_path(folder: Path, task: RunTask) -> Path:
+    """Where the worker of a task leaves its results."""
+    name = f"{task.collection}.p{task.proposal:06d}r{task.run:04d}.{task.attempt}{SUFFIX}"
+    return folder / name
+
+
+def _header(path: Path) -> SpoolHeader | None:
+    found = None
+    for document in _documents(path):
+        if "header" in document:
+            found = document["header"]
+    try:
+        return found and SpoolHeader(**{**found, "variables": tuple(found["variables"])})
+    except (TypeError, KeyError):
+        return None  # not a spool of ours
+
+
+def _documents(path: Path) -> Iterator[dict[str, Any]]:
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:  # its worker has just removed it
+        return
+    for line in content.splitlines(keepends=True):
+        if not line.endswith(b"\n"):
+            return
+        try:
+            document = json.loads(line)
+        except ValueError:
+            log.warning("A line of %s is no JSON and was left out.", path)
+            continue
+        if isinstance(document, dict):
+            yield document
