@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from knockoff.language.group import Group
     from knockoff.language.marks import Editable, Source
     from knockoff.language.variable import Variable
-    from knockoff.runs.run import Run
+    from knockoff.runs.run import Run, table
 
 __all__ = [
     "Cell",
@@ -29,6 +29,7 @@ __all__ = [
     "Variable",
     "after_event",
     "before_event",
+    "table",
 ]
 
 _HOMES = {
@@ -47,6 +48,9 @@ def __getattr__(name: str) -> Any:
         word = getattr(importlib.import_module(_HOMES[name]), name)
     elif name == "Run":
         word = _run()
+    elif name == "table":
+        _run()
+        word = importlib.import_module("knockoff.runs.run").table
     elif name in __all__:
         word = _event(name)
     else:

@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import BaseModel
 
 from knockoff.contextfile.linking import table_of
-from knockoff.contextfile.loading import is_being_loaded, source_of_class
+from knockoff.contextfile.loading import (
+    FUNCTION_TABLE,
+    functions_in,
+    is_being_loaded,
+    source_of_class,
+)
 from knockoff.contextfile.problems import ContextProblems
+from knockoff.contextfile.tables import TableSource
 from knockoff.language.members import MISSING, Members, split
 from knockoff.runs.building import build
 from knockoff.runs.rows import RowFields
@@ -77,6 +83,25 @@ def _document(body: Any) -> type[RunDocument]:
     document.__knockoff_formulas__ = table
     made: type[RunDocument] = document
     return made
+
+
+def table(names: dict[str, Any]) -> type[RunDocument]:
+    """Make a table of the functions of a notebook or script, given its ``globals()``.
+
+    Raises
+    ------
+    ContextProblems
+        Something is wrong with the functions.
+    """
+    members = functions_in(names, names["__name__"])
+    file = names.get("__file__") or f"<{names['__name__']}>"
+    made, problems = table_of(TableSource(FUNCTION_TABLE, members, file, names))
+    if made is None:
+        raise ContextProblems(problems)
+    document: Any = build(made.description)
+    document.__knockoff_formulas__ = made
+    document_class: type[RunDocument] = document
+    return document_class
 
 
 def formulas_of(document_class: type) -> Table:

@@ -1,0 +1,1 @@
+"""What runs all night: Kafka in, rows and results out."""

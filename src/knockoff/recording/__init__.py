@@ -1,0 +1,1 @@
+"""From one event to filled documents: the whole system in one room."""

@@ -1,0 +1,289 @@
+"""The recorder: events become rows and jobs, jobs become filled documents."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from knockoff.database.jobs import (
+    Job,
+    ask,
+    claim,
+    finish,
+    hand_back,
+    hand_back_of_the_dead,
+    job_id,
+    keep,
+    left_behind,
+    open_job,
+    this_owner,
+    unfinished,
+)
+from knockoff.database.notes import notes_of
+from knockoff.database.rows import RowChange, change_row, find_row, record_arrival, take
+from knockoff.errors import RunDataError
+from knockoff.filling.spool import spools_in
+from knockoff.recording.rowfill import Place, RowFill, SupersededError
+from knockoff.rundata.finding import fingerprint
+from knockoff.runkey import RunKey
+from knockoff.runs.documents import fire
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+
+    from knockoff.database.client import Database
+    from knockoff.filling.session import Engine
+    from knockoff.filling.spool import Spool
+    from knockoff.recording.tables import Tables
+    from knockoff.runkey import DataKind
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT = 15.0
+"""Seconds between two prolongations of a lease of 60."""
+
+PAUSE = 0.1
+"""Seconds between two looks at a job that another process holds."""
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a workspace keeps what is not in MongoDB."""
+
+    context_file: Path
+    extracted_data: Path
+    data_root: Path
+
+
+class Recorder:
+    """Owns the tables of one proposal: nothing else writes rows, results and jobs."""
+
+    def __init__(
+        self, database: Database, tables: Tables, engine: Engine, folders: Folders
+    ) -> None:
+        self.database = database
+        self.tables = tables
+        self._engine = engine
+        self._folders = folders
+        self._news = asyncio.Event()
+        self._elsewhere: dict[str, tuple[Job, Spool]] = {}
+        """Jobs whose workers outlived their recorder."""
+
+    # What a recorder before us left behind
+
+    async def adopt(self, folder: Path) -> None:
+        """Find workers that outlived their recorder, and leave their jobs to them until they end.
+
+        Nothing that they have finished or still finish is computed again; `work` and
+        `work_off` store it.
+        """
+        for spool in await asyncio.to_thread(spools_in, folder):
+            header = spool.header
+            key = RunKey(header.proposal, header.run)
+            job = await left_behind(self.database, header.collection, key, header.attempt)
+            if job is not None and job.collection in self.tables.classes:
+                self._elsewhere[job.id] = (job, spool)
+            elif not spool.is_held():
+                spool.remove()
+
+    async def _take_over(self, job: Job, spool: Spool) -> None:
+        """Store what a worker without recorder has finished, when it has ended."""
+        results = [each async for each in spool.results()]
+        row = await find_row(self.database, job.collection, job.key)
+        if row is not None and results:
+            async with RowFill(self._place(job), row) as fill:
+                try:
+                    await fill.adopt(results)
+                except SupersededError:
+                    log.info("%s: what its worker left came too late", job.id)
+        spool.remove()
+        log.info("%s: took over %d results of a listener that was killed", job.id, len(results))
+        await hand_back(self.database, job)
+        del self._elsewhere[job.id]
+        self._news.set()
+
+    # Events in
+
+    async def record(self, key: RunKey, kind: DataKind) -> None:
+        """Data of a run has arrived: make its rows and jobs. Once or ten times, it is the same."""
+        notes = await notes_of(self.database, key)
+        for collection in self.tables.classes:
+            defaults = {**self.tables.defaults(collection), **notes}
+            event = await record_arrival(self.database, collection, key, kind, defaults)
+            new = await open_job(self.database, collection, key, kind, event or "Update")
+            if event is not None or new:
+                log.info("%s: %s data recorded in %s", key, kind, collection)
+        self._news.set()
+
+    async def ask_again(
+        self,
+        key: RunKey,
+        *,
+        retry: bool = True,
+        force: bool = False,
+        variables: Sequence[str] = (),
+    ) -> list[str]:
+        """Queue a run that has rows to be computed again, as far as it is due; the jobs' ids."""
+        jobs = []
+        for collection in self.tables.classes:
+            await ask(
+                self.database,
+                collection,
+                key,
+                "asked",
+                retry=retry,
+                force=force,
+                variables=variables,
+            )
+            jobs.append(job_id(collection, key, "asked"))
+        self._news.set()
+        return jobs
+
+    # Jobs out
+
+    async def work(self, workers: int, *, sweep: float = 2.0) -> None:
+        """Claim and do jobs until cancelled; every `sweep` seconds look for more unprompted."""
+        async with asyncio.TaskGroup() as tasks:
+            for job, spool in list(self._elsewhere.values()):
+                tasks.create_task(self._take_over(job, spool))
+            for _ in range(workers):
+                tasks.create_task(self._work_on(sweep))
+            tasks.create_task(self._sweep(sweep))
+
+    async def work_off(self, jobs: Sequence[str]) -> None:
+        """Do these jobs, and wait for those that another process holds."""
+        for job, spool in list(self._elsewhere.values()):
+            await self._take_over(job, spool)
+        await hand_back_of_the_dead(self.database)
+        while await unfinished(self.database, jobs):
+            claimed = await claim(self.database, only=jobs)
+            if claimed is None:
+                await asyncio.sleep(PAUSE)
+            else:
+                await self.do(claimed)
+
+    async def do(self, job: Job) -> None:
+        """Fill the row of a claimed job; hand the job back if this process is told to stop."""
+        try:
+            async with self._kept(job):
+                await self._fill(job)
+        except SupersededError:
+            log.warning("%s: taken over by another listener", job.id)
+            return
+        except asyncio.CancelledError:
+            await asyncio.shield(self._let_go(job))
+            raise
+        await finish(self.database, job)
+
+    async def _work_on(self, patience: float) -> None:
+        while True:
+            job = await claim(self.database, but=[*self._elsewhere])
+            if job is not None:
+                await self.do(job)
+                continue
+            self._news.clear()
+            try:
+                async with asyncio.timeout(patience):
+                    await self._news.wait()
+            except TimeoutError:
+                continue
+
+    async def _sweep(self, seconds: float) -> None:
+        while True:
+            if await hand_back_of_the_dead(self.database, but=[*self._elsewhere]):
+                self._news.set()
+            await asyncio.sleep(seconds)
+
+    @asynccontextmanager
+    async def _kept(self, job: Job) -> AsyncIterator[None]:
+        """Prolong the lease for as long as the body runs."""
+
+        async def beat() -> None:
+            while True:
+                await asyncio.sleep(HEARTBEAT)
+                await keep(self.database, job)
+
+        heart = asyncio.create_task(beat())
+        try:
+            yield
+        finally:
+            heart.cancel()
+            await asyncio.gather(heart, return_exceptions=True)
+
+    async def _fill(self, job: Job) -> None:
+        started = asyncio.get_running_loop().time()
+        row = await self._taken(job)
+        if row is None:
+            return
+        document: Any = self.tables.classes[job.collection].model_validate(row)
+        document._save_state()  # noqa: SLF001  # as Beanie does for a row it has read
+        async with RowFill(self._place(job), row) as fill:
+            document._fill = fill  # noqa: SLF001  # the slot's filler looks there
+            await fire(document, job.event)
+        await self._let_row_go(job)
+        seconds = asyncio.get_running_loop().time() - started
+        log.info("%s: filled %s in %.2f s", job.key, job.collection, seconds)
+
+    async def _taken(self, job: Job) -> dict[str, Any] | None:
+        """Take the row for this job alone, so that no variable runs twice at once."""
+        identity = await asyncio.to_thread(self._identity, job.key)
+        now = datetime.now(UTC)
+        change = RowChange(
+            {
+                f"knockoff.attempt.{job.cause}": job.attempt,
+                f"knockoff.active.{job.cause}": {
+                    "state": "running",
+                    "host": socket.gethostname(),
+                    "pid": os.getpid(),
+                    "owner": this_owner(),
+                    "since": now,
+                },
+                **{f"knockoff.identity.{kind}": each for kind, each in identity.items()},
+            }
+        )
+        return await take(self.database, job.collection, job.key, change)
+
+    def _identity(self, key: RunKey) -> dict[str, str]:
+        """Fingerprints of the files that are there; a kind that is not there has none."""
+        found: dict[str, str] = {}
+        kinds: tuple[DataKind, ...] = ("raw", "proc")
+        for kind in kinds:
+            try:
+                found[kind] = fingerprint(key, kind, self._folders.data_root)
+            except RunDataError:
+                continue
+        return found
+
+    def _place(self, job: Job) -> Place:
+        return Place(
+            database=self.database,
+            table=self.tables.description(job.collection),
+            key=job.key,
+            label=job.label,
+            context=self.tables.context.source_hash,
+            extracted_data=str(self._folders.extracted_data),
+            data_root=str(self._folders.data_root),
+            open_session=partial(self._engine.session, self._folders.context_file),
+            cause=job.cause,
+            guard={f"knockoff.attempt.{job.cause}": job.attempt},
+            retry=job.retry,
+            force=job.force,
+            variables=job.variables,
+        )
+
+    async def _let_row_go(self, job: Job) -> None:
+        change = RowChange(removed=[f"knockoff.active.{job.cause}"])
+        guard = {f"knockoff.attempt.{job.cause}": job.attempt}
+        await change_row(self.database, job.collection, job.key, change, guard)
+
+    async def _let_go(self, job: Job) -> None:
+        await self._let_row_go(job)
+        await hand_back(self.database, job)

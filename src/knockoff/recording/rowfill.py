@@ -1,0 +1,306 @@
+"""One row being filled: ask a worker for what is due, and store each result as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from knockoff.arrays.wire import from_json, to_json
+from knockoff.database.results import add_history, put_previews
+from knockoff.database.rows import RowChange, change_row
+from knockoff.filling.filling import START_TIME
+from knockoff.filling.messages import CellProblem, Result, RunTask, Started
+from knockoff.recording.storing import (
+    Provenance,
+    history_entry,
+    preview_of,
+    row_change,
+)
+from knockoff.runs.stamps import due_variables, input_stamps, slashed, value_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from knockoff.contextfile.description import TableDescription
+    from knockoff.database.client import Database
+    from knockoff.filling.session import Session
+    from knockoff.language.occasions import Direction, Event
+    from knockoff.runkey import RunKey
+
+PATIENCE_BEFORE_TELLING = 0.05
+"""Seconds that a variable runs before the row says so; most are done by then."""
+
+
+class SupersededError(Exception):
+    """Somebody else has taken this row over, so that our results are not wanted."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the results of one attempt go, and how it is done."""
+
+    database: Database
+    table: TableDescription
+    key: RunKey
+    label: str
+    context: str
+    extracted_data: str
+    data_root: str | None
+    open_session: Callable[[RunTask], AbstractAsyncContextManager[Session]]
+    cause: str = ""
+    """Under which the row says that it is being worked on; empty where it does not."""
+
+    guard: dict[str, Any] = field(default_factory=dict)
+    retry: bool = False
+    force: bool = False
+    variables: tuple[str, ...] = ()
+
+
+class RowFill:
+    """Fills one row, first what runs before the event, then the rest.
+
+    Parameters
+    ----------
+    row:
+        The document as it is stored, or as it is about to be.
+    stored:
+        Whether it is in the database already; where not, results wait for it.
+    on_change:
+        Told of every change, to show it on the instance in a notebook.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        row: dict[str, Any],
+        *,
+        stored: bool = True,
+        on_change: Callable[[RowChange], None] | None = None,
+    ) -> None:
+        self._place = place
+        self._row = row
+        self.stored = stored
+        self._on_change = on_change
+        self._session: Session | None = None
+        self._resources = AsyncExitStack()
+        self._waiting: list[Result] = []
+        self._seen: set[str] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._resources.aclose()
+
+    async def fill(self, event: Event, direction: Direction) -> None:
+        """Run the due variables of one side of the event.
+
+        Raises
+        ------
+        SupersededError
+            Another attempt has begun meanwhile.
+        """
+        if self.stored and self._waiting:
+            await self._store(self._waiting)
+            self._waiting = []
+        names = self._due(event, direction)
+        if direction == "before" and names:
+            results = [each async for each in self._results(names) if isinstance(each, Result)]
+            await self._store(results)
+        elif names:
+            await self._store_as_they_come(names)
+
+    async def adopt(self, results: Sequence[Result]) -> None:
+        """Store results that a worker of this attempt left, whose recorder is gone.
+
+        Raises
+        ------
+        SupersededError
+            Another attempt has begun meanwhile.
+        """
+        await self._store(results)
+
+    def _due(self, event: Event, direction: Direction) -> list[str]:
+        place = self._place
+        due = due_variables(
+            place.table,
+            self._row,
+            event,
+            retry=place.retry,
+            force=place.force,
+            only=place.variables,
+        )
+        names = [
+            each.name for each in due if each.direction == direction and each.name not in self._seen
+        ]
+        if direction == "after" and self._row.get(START_TIME) is None:
+            names.append(START_TIME)
+        self._seen.update(names)
+        return names
+
+    async def _results(self, names: Sequence[str]) -> Any:
+        if self._session is None:
+            session = self._place.open_session(self._task())
+            self._session = await self._resources.enter_async_context(session)
+        async for message in self._session.fill(names):
+            yield message
+
+    async def _store_as_they_come(self, names: Sequence[str]) -> None:
+        """Write results while the next ones are computed; those that wait go together."""
+        waiting: list[Result] = []
+        started: list[str] = []
+        news = asyncio.Event()
+        ended = False
+
+        async def write() -> None:
+            while not ended or waiting:
+                await news.wait()
+                news.clear()
+                if not waiting and not ended:
+                    await _quiet(news, PATIENCE_BEFORE_TELLING)
+                batch, waiting[:] = list(waiting), []
+                if batch or (started and not ended):
+                    await self._store(batch, running=started[-1] if started else None)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(write())
+            try:
+                async for message in self._results(names):
+                    if isinstance(message, Result):
+                        waiting.append(message)
+                        started.clear()
+                    elif isinstance(message, Started):
+                        started[:] = [message.variable]
+                    news.set()
+            finally:
+                ended = True
+                news.set()
+
+    async def _store(self, results: Sequence[Result], running: str | None = None) -> None:
+        place = self._place
+        for result in results:
+            for name, value in result.fields.items():
+                _put(self._row, name, from_json(value))
+        stamps = input_stamps(place.table, self._row)  # of what later results were made from
+        provenance = Provenance(place.key, place.label, place.context, stamps)
+        change = RowChange()
+        for result in results:
+            change.add(row_change(place.table, result, provenance))
+        self._apply(change)
+        if not self.stored:
+            self._waiting.extend(results)
+            return
+        if running is not None and place.cause:
+            change.values[f"knockoff.active.{place.cause}.variable"] = running
+        entries = [history_entry(place.table, each, provenance) for each in results]
+        previews, stale = self._previews(results, provenance)
+        collection = place.table.collection
+        if not await change_row(place.database, collection, place.key, change, place.guard):
+            raise SupersededError
+        await asyncio.gather(
+            add_history(place.database, [each for each in entries if each is not None]),
+            put_previews(place.database, previews, stale),
+        )
+        if results and self._session is not None:
+            await self._session.acknowledge(len(results))
+
+    def _previews(
+        self, results: Sequence[Result], provenance: Provenance
+    ) -> tuple[list[dict[str, Any]], list[str]]:
+        previews: list[dict[str, Any]] = []
+        stale: list[str] = []
+        for result in results:
+            preview, others = preview_of(self._place.table, result, provenance)
+            had_one = slashed(result.variable) in self._row.get("knockoff", {}).get("arrays", {})
+            if preview is not None:
+                previews.append(preview)
+            if had_one:
+                stale.extend(others)
+        return previews, stale
+
+    def _apply(self, change: RowChange) -> None:
+        for path in change.removed:
+            _remove(self._row, path)
+        for path, value in change.values.items():
+            _put(self._row, path, value)
+        if self._on_change is not None:
+            self._on_change(change)
+
+    def _task(self) -> RunTask:
+        place, ours = self._place, self._row.get("knockoff", {})
+        names = [each.name for each in place.table.variables]
+        problems = ours.get("problems", {})
+        outputs = {output for each in place.table.variables for output in each.outputs}
+        fields = {each.name for each in place.table.fields}
+        row = {
+            name: to_json(value_at(self._row, name))
+            for name in (*_ROW, *fields, *outputs)
+            if value_at(self._row, name) is not None
+        }
+        return RunTask(
+            proposal=place.key.proposal,
+            run=place.key.run,
+            collection=place.table.collection,
+            attempt=place.label,
+            extracted_data=place.extracted_data,
+            data_root=place.data_root,
+            row=row,
+            arrays={
+                name: ours["arrays"][slashed(name)]
+                for name in names
+                if slashed(name) in ours.get("arrays", {})
+            },
+            problems={
+                name: (problems[slashed(name)]["state"], _cell_problem(problems[slashed(name)]))
+                for name in (*names, *outputs)
+                if slashed(name) in problems
+            },
+            done=tuple(
+                name
+                for name in names
+                if slashed(name) in ours.get("code", {}) and slashed(name) not in problems
+            ),
+        )
+
+
+_ROW = ("proposal", "run", "start_time", "added_at", "comment", "tags", "status")
+
+
+def _cell_problem(stored: dict[str, Any]) -> CellProblem:
+    known = {"kind", "message", "line", "context_line", "traceback"}
+    return CellProblem(
+        **{"kind": "", "message": ""} | {name: stored[name] for name in known if name in stored},
+        cause=tuple(stored.get("cause", ())),
+    )
+
+
+def _put(row: dict[str, Any], path: str, value: Any) -> None:
+    *above, last = path.split(".")
+    for name in above:
+        below = row.get(name)
+        if not isinstance(below, dict):
+            below = row[name] = {}
+        row = below
+    row[last] = value
+
+
+def _remove(row: dict[str, Any], path: str) -> None:
+    *above, last = path.split(".")
+    for name in above:
+        below = row.get(name)
+        if not isinstance(below, dict):
+            return
+        row = below
+    row.pop(last, None)
+
+
+async def _quiet(news: asyncio.Event, seconds: float) -> None:
+    """Wait for news, but no longer than that."""
+    try:
+        async with asyncio.timeout(seconds):
+            await news.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,101 @@
+"""Why a cell is as it is, told from the row alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from knockoff.runs.stamps import slashed
+
+TROUBLES: Final = frozenset({"failed", "timed out", "killed"})
+"""States that somebody should look at."""
+
+_NOTHING: Final[Mapping[str, Any]] = {}
+
+
+@dataclass(frozen=True)
+class CellState:
+    """One word of design's list of states, and what there is to say about it."""
+
+    word: str
+    """As in ``"waiting for proc"``, ``"failed"``, ``"done"``."""
+
+    reason: str = ""
+    """For people, on one line or several; empty where the word says it all."""
+
+    kind: str = ""
+    """Of a failure, its class: ``"KeyError"``."""
+
+    @property
+    def has_value(self) -> bool:
+        """Whether the cell shows a value: a stale one is still shown, but marked."""
+        return self.word in ("done", "stale")
+
+    @property
+    def is_trouble(self) -> bool:
+        """Whether somebody should look at it."""
+        return self.word in TROUBLES
+
+    def __str__(self) -> str:
+        parts = (self.kind, self.reason) if self.kind else (self.reason,)
+        said = ": ".join(part for part in parts if part)
+        return f"{self.word}: {said}" if said else self.word
+
+
+DONE: Final = CellState("done")
+
+
+def state_of(row: Mapping[str, Any], name: str, data: str = "raw") -> CellState:
+    """The state of the cell of one variable.
+
+    Parameters
+    ----------
+    row:
+        The run document, or the part of it with the field, and of ``knockoff`` the
+        parts ``data``, ``active``, ``attempt``, ``problems``, ``arrays`` and ``code``.
+    name:
+        The variable, dotted as in the registry of columns.
+    data:
+        What it needs on disk: raw or proc.
+    """
+    ours = _mapping(row.get("knockoff"))
+    key = slashed(name)
+    problem = _mapping(_mapping(ours.get("problems")).get(key))
+    if problem:
+        return _told(problem)
+    if has_field(row, name) or key in _mapping(ours.get("arrays")):
+        return DONE
+    working = [_mapping(each) for each in _mapping(ours.get("active")).values()]
+    for worker in working:
+        if worker.get("variable") in (name, key):
+            return CellState("running", f"by process {worker.get('pid')} on {worker.get('host')}")
+    if data not in (ours.get("data") or ()):
+        return CellState(f"waiting for {data}")
+    if key in _mapping(ours.get("code")):
+        return DONE
+    if working or not ours.get("attempt"):
+        return CellState("queued")
+    return CellState("not computed", "the run was processed before this column was there")
+
+
+def has_field(row: Mapping[str, Any], name: str) -> bool:
+    """Whether the row has the dotted field at all; a stored null is one, too."""
+    value: Any = row
+    for part in name.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            return False
+        value = value[part]
+    return True
+
+
+def _told(problem: Mapping[str, Any]) -> CellState:
+    return CellState(
+        str(problem.get("state") or "failed"),
+        str(problem.get("message") or ""),
+        str(problem.get("kind") or "") if problem.get("state") == "failed" else "",
+    )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else _NOTHING
