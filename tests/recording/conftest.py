@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from knockoff.database.client import Database
 
 _NUMBERS = itertools.count(100_000 + os.getpid() % 8_000 * 100)
-
-Make = "Callable[[str], Workspace]"
 
 
 @pytest.fixture
@@ -44,7 +42,7 @@ async def plain(mongod: str) -> AsyncIterator[Callable[[Workspace], Database]]:
 
         def look(workspace: Workspace) -> Database:
             used.append(database_name(workspace.proposal))
-            database: Any = client[used[-1]]
+            database: Database = client[used[-1]]
             return database
 
         yield look

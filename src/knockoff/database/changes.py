@@ -59,8 +59,13 @@ async def changes(database: Database, table: str) -> AsyncGenerator[Change, None
     hand that leaves ``knockoff.updated_at`` alone is then not seen.
     """
     token: Mapping[str, Any] | None = None
+    is_pushed = True
     while True:
         try:
+            if not is_pushed:
+                async with aclosing(_polled(database, table)) as polled:
+                    async for change in polled:
+                        yield change
             async with _stream(database, table, token) as stream:
                 yield Change(everything=token is None)
                 while stream.alive:  # type: ignore[truthy-function]  # motor types a property
@@ -70,16 +75,13 @@ async def changes(database: Database, table: str) -> AsyncGenerator[Change, None
                     if event is not None:
                         yield _told(event, table)
             token = None  # the server ended the stream: the table or database was dropped
-        except OperationFailure as error:
-            token = None
-            if error.code in NO_STREAMS_HERE:
-                log.info("Polling %s, for there are no change streams: %s", table, error)
-                async with aclosing(_polled(database, table)) as polled:
-                    async for change in polled:
-                        yield change
-            log.info("Following %s afresh: %s", table, error)
-            await asyncio.sleep(PAUSE_S)
         except PyMongoError as error:
+            if isinstance(error, OperationFailure):
+                token = None  # it answered, but will not go on from there
+                if error.code in NO_STREAMS_HERE:
+                    log.info("Polling %s, for there are no change streams: %s", table, error)
+                    is_pushed = False
+                    continue
             log.info("Waiting for the database of %s: %s", table, error)
             yield Change(link="offline")
             await asyncio.sleep(PAUSE_S)
@@ -124,14 +126,13 @@ async def _polled(database: Database, table: str) -> AsyncGenerator[Change, None
     rows = database[table]
     newest = await rows.find_one({}, {WRITTEN: 1}, sort=[(WRITTEN, -1)])
     since = (newest or {}).get("knockoff", {}).get("updated_at", LONG_AGO)
-    told: frozenset[str] = frozenset()
+    told = frozenset(await _written(database, table, since))
     count = await rows.estimated_document_count()
     columns = await _columns(database, table)
     yield Change("polling", everything=True)
     while True:
         await asyncio.sleep(PAUSE_S)
-        found = await rows.find({WRITTEN: {"$gte": since}}, {WRITTEN: 1}).to_list(None)
-        written = {str(row["_id"]): row["knockoff"]["updated_at"] for row in found}
+        written = await _written(database, table, since)
         was, count = count, await rows.estimated_document_count()
         before, columns = columns, await _columns(database, table)
         yield Change(
@@ -143,6 +144,11 @@ async def _polled(database: Database, table: str) -> AsyncGenerator[Change, None
         latest = max(written.values(), default=since)
         told = frozenset(key for key, at in written.items() if at == latest)
         since = latest
+
+
+async def _written(database: Database, table: str, since: datetime) -> dict[str, datetime]:
+    found = database[table].find({WRITTEN: {"$gte": since}}, {WRITTEN: 1})
+    return {str(row["_id"]): row["knockoff"]["updated_at"] async for row in found}
 
 
 async def _columns(database: Database, table: str) -> list[dict[str, Any]]:

@@ -8,7 +8,6 @@ results of an attempt that is no longer the newest are not written.
 from __future__ import annotations
 
 import os
-import random
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -129,8 +128,6 @@ async def claim(
 ) -> Job | None:
     """Take the oldest job that nobody holds; None if there is none to be had now.
 
-    A row is worked on by one job at a time, so that no variable runs twice at once.
-
     Parameters
     ----------
     database:
@@ -140,34 +137,27 @@ async def claim(
     but:
         Ids to leave alone.
     """
-    while True:
-        now = datetime.now(UTC)
-        condition: dict[str, Any] = {
-            "$or": [
-                {"state": "queued", "not_before": None},
-                {"state": "queued", "not_before": {"$lte": now}},
-                {"state": "running", "lease_until": {"$lt": now}},
-            ]
-        }
-        if only or but:
-            condition["_id"] = {**({"$in": list(only)} if only else {}), "$nin": list(but)}
-        found = await database[JOBS].find_one_and_update(
-            condition,
-            {
-                "$set": {"state": "running", "owner": this_owner(), "lease_until": now + LEASE},
-                "$inc": {"attempt": 1},
-                "$unset": {"not_before": ""},
-            },
-            sort=[("created_at", ASCENDING)],
-            return_document=ReturnDocument.AFTER,
-        )
-        if found is None:
-            return None
-        job = _job(found)
-        if not await _row_is_taken(database, job):
-            return job
-        jitter = random.uniform(0.05, 0.2)  # noqa: S311  # seconds, so that two do not meet again
-        await hand_back(database, job, after=timedelta(seconds=jitter))
+    now = datetime.now(UTC)
+    condition: dict[str, Any] = {
+        "$or": [
+            {"state": "queued", "not_before": None},
+            {"state": "queued", "not_before": {"$lte": now}},
+            {"state": "running", "lease_until": {"$lt": now}},
+        ]
+    }
+    if only or but:
+        condition["_id"] = {**({"$in": list(only)} if only else {}), "$nin": list(but)}
+    found = await database[JOBS].find_one_and_update(
+        condition,
+        {
+            "$set": {"state": "running", "owner": this_owner(), "lease_until": now + LEASE},
+            "$inc": {"attempt": 1},
+            "$unset": {"not_before": ""},
+        },
+        sort=[("created_at", ASCENDING)],
+        return_document=ReturnDocument.AFTER,
+    )
+    return None if found is None else _job(found)
 
 
 def _job(found: dict[str, Any]) -> Job:
@@ -183,23 +173,15 @@ def _job(found: dict[str, Any]) -> Job:
     )
 
 
-async def _row_is_taken(database: Database, job: Job) -> bool:
-    """Whether another job is working on the same row.
-
-    Two that claim at once may both see the other and step back, but never both go on.
-    """
-    other = await database[JOBS].find_one(
-        {
-            "collection": job.collection,
-            "proposal": job.key.proposal,
-            "run": job.key.run,
-            "state": "running",
-            "_id": {"$ne": job.id},
-            "lease_until": {"$gt": datetime.now(UTC)},
-        },
-        {"_id": 1},
+async def is_running(database: Database, collection: str, key: RunKey, cause: Cause) -> bool:
+    """Whether somebody alive holds the job of this table, run and cause."""
+    found = await database[JOBS].find_one(
+        {"_id": job_id(collection, key, cause)}, {"state": 1, "owner": 1, "lease_until": 1}
     )
-    return other is not None
+    if found is None or found["state"] != "running" or is_dead(found.get("owner", "")):
+        return False
+    lease: datetime = found["lease_until"]
+    return lease > datetime.now(UTC)
 
 
 async def left_behind(database: Database, collection: str, key: RunKey, label: str) -> Job | None:

@@ -42,12 +42,13 @@ async def note(
     return rows
 
 
-async def notes_of(database: Database, key: RunKey) -> dict[str, Any]:
-    """What was said of a run before it had a row."""
+async def show_notes(database: Database, collection: str, key: RunKey) -> None:
+    """Show in a new row what was said of its run before."""
     found = await database[NOTES].find_one(
         {"_id": key.document_id}, {"_id": 0, "comment": 1, "tags": 1, "status": 1}
     )
-    return dict(found or {})
+    if found:
+        await database[collection].update_one({"_id": key.document_id}, {"$set": dict(found)})
 
 
 async def log_edit(

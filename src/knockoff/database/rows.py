@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any, Final
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
+from knockoff.database.jobs import is_running
+
 if TYPE_CHECKING:
     from knockoff.database.client import Database
+    from knockoff.database.jobs import Cause
     from knockoff.language.occasions import Event
     from knockoff.runkey import DataKind, RunKey
 
@@ -100,13 +103,44 @@ async def _upserted(
 
 
 async def take(
-    database: Database, collection: str, key: RunKey, change: RowChange
+    database: Database, collection: str, key: RunKey, cause: Cause, change: RowChange
 ) -> dict[str, Any] | None:
-    """Mark a row as being worked on, and read it; None if there is no such row."""
+    """Mark a row as worked on for one cause, and read it; None if another cause has it.
+
+    So a row is worked on by one job at a time, and no variable runs twice at once.
+
+    Raises
+    ------
+    KeyError
+        There is no such row any more.
+    """
+    free = [
+        {"knockoff.active": {"$in": [None, {}]}},
+        {f"knockoff.active.{cause}": {"$exists": True}},  # ours, of an attempt that died
+    ]
     document: dict[str, Any] | None = await database[collection].find_one_and_update(
-        {"_id": key.document_id}, change.pipeline(), return_document=ReturnDocument.AFTER
+        {"_id": key.document_id, "$or": free},
+        change.pipeline(),
+        return_document=ReturnDocument.AFTER,
     )
+    if document is None:
+        await _release_of_the_dead(database, collection, key, but=cause)
     return document
+
+
+async def _release_of_the_dead(
+    database: Database, collection: str, key: RunKey, but: Cause
+) -> None:
+    """Take marks off a row whose jobs nobody alive holds."""
+    row = await database[collection].find_one({"_id": key.document_id}, {"knockoff.active": 1})
+    if row is None:
+        raise KeyError(key.document_id)
+    for cause, mark in row.get("knockoff", {}).get("active", {}).items():
+        if cause != but and not await is_running(database, collection, key, cause):
+            path = f"knockoff.active.{cause}"
+            await database[collection].update_one(
+                {"_id": key.document_id, path: mark}, {"$unset": {path: ""}}
+            )
 
 
 async def change_row(

@@ -59,12 +59,12 @@ class Filling:
         emit(Filled(len(due)))
 
     def _tell_start_time(self, emit: Callable[[Message], None]) -> None:
-        """When the run began, as far as its files say; silent where they cannot be read."""
+        """When the run began, as far as its files say; no field where they cannot be read."""
         try:
-            began = self._sources.start_time()
+            fields = {START_TIME: to_json(self._sources.start_time())}
         except RunDataError:
-            return
-        emit(Result(START_TIME, "done", "", fields={START_TIME: to_json(began)}))
+            fields = {}
+        emit(Result(START_TIME, "done", "", fields=fields))
 
     def _fill(self, formula: Formula) -> Result:
         started, clock = time.time(), time.perf_counter()

@@ -106,7 +106,8 @@ def _serve(context: Context, order: Order, session: int, deadline: Deadline) -> 
             _flush()
         line.hang_up()
     except OSError:
-        traceback.print_exc()
+        with suppress(OSError, ValueError):  # stderr may be closed as well
+            traceback.print_exc()
         return UNHEARD
     return 0
 

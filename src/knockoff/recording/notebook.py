@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from knockoff.contextfile.names import attribute_for
 from knockoff.database.documents import database_of
-from knockoff.database.rows import find_row
+from knockoff.database.rows import RowChange, find_row
 from knockoff.engine.here import HereEngine, context_of
 from knockoff.errors import RunDataError, WorkspaceError
 from knockoff.recording.rowfill import Place, RowFill
@@ -21,7 +21,6 @@ from knockoff.workspace import Workspace
 
 if TYPE_CHECKING:
     from knockoff.contextfile.tables import Table
-    from knockoff.database.rows import RowChange
     from knockoff.language.occasions import Direction, Event
     from knockoff.runkey import RunKey
 
@@ -60,6 +59,7 @@ class NotebookFiller:
         document._fill = None  # noqa: SLF001
         async with fill:
             await fill.fill(event, direction)
+            await fill.close(RowChange())
 
     async def _begun(self, document: Any, event: Event) -> RowFill:
         document_class = type(document)
@@ -117,6 +117,8 @@ def _show(document: Any, change: RowChange) -> None:
         _assign(document, path, None)
     for path, value in change.values.items():
         _assign(document, path, value)
+    if document.is_stored:  # what a hook has filled is not somebody's edit
+        document._loaded.update(change.values)  # noqa: SLF001
 
 
 def _assign(document: Any, path: str, value: Any) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import socket
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,7 @@ from knockoff.database.jobs import (
     this_owner,
     unfinished,
 )
-from knockoff.database.notes import notes_of
+from knockoff.database.notes import show_notes
 from knockoff.database.rows import RowChange, change_row, find_row, record_arrival, take
 from knockoff.errors import RunDataError
 from knockoff.filling.spool import spools_in
@@ -61,6 +62,10 @@ class Folders:
     context_file: Path
     extracted_data: Path
     data_root: Path
+
+
+class RowTakenError(Exception):
+    """Another job is working on the row just now."""
 
 
 class Recorder:
@@ -114,11 +119,14 @@ class Recorder:
 
     async def record(self, key: RunKey, kind: DataKind) -> None:
         """Data of a run has arrived: make its rows and jobs. Once or ten times, it is the same."""
-        notes = await notes_of(self.database, key)
         for collection in self.tables.classes:
-            defaults = {**self.tables.defaults(collection), **notes}
+            defaults = self.tables.defaults(collection)
             event = await record_arrival(self.database, collection, key, kind, defaults)
-            new = await open_job(self.database, collection, key, kind, event or "Update")
+            opened = open_job(self.database, collection, key, kind, event or "Update")
+            if event == "Insert":
+                new, _ = await asyncio.gather(opened, show_notes(self.database, collection, key))
+            else:
+                new = await opened
             if event is not None or new:
                 log.info("%s: %s data recorded in %s", key, kind, collection)
         self._news.set()
@@ -178,6 +186,12 @@ class Recorder:
         except SupersededError:
             log.warning("%s: taken over by another listener", job.id)
             return
+        except RowTakenError:
+            pause = random.uniform(0.05, 0.2)  # noqa: S311  # so that two do not meet again
+            await hand_back(self.database, job, after=timedelta(seconds=pause))
+            return
+        except KeyError:
+            log.warning("%s: the row is not there any more", job.id)
         except asyncio.CancelledError:
             await asyncio.shield(self._let_go(job))
             raise
@@ -221,18 +235,16 @@ class Recorder:
     async def _fill(self, job: Job) -> None:
         started = asyncio.get_running_loop().time()
         row = await self._taken(job)
-        if row is None:
-            return
         document: Any = self.tables.classes[job.collection].model_validate(row)
         document._save_state()  # noqa: SLF001  # as Beanie does for a row it has read
         async with RowFill(self._place(job), row) as fill:
             document._fill = fill  # noqa: SLF001  # the slot's filler looks there
             await fire(document, job.event)
-        await self._let_row_go(job)
+            await fill.close(RowChange(removed=[f"knockoff.active.{job.cause}"]))
         seconds = asyncio.get_running_loop().time() - started
         log.info("%s: filled %s in %.2f s", job.key, job.collection, seconds)
 
-    async def _taken(self, job: Job) -> dict[str, Any] | None:
+    async def _taken(self, job: Job) -> dict[str, Any]:
         """Take the row for this job alone, so that no variable runs twice at once."""
         identity = await asyncio.to_thread(self._identity, job.key)
         now = datetime.now(UTC)
@@ -249,7 +261,10 @@ class Recorder:
                 **{f"knockoff.identity.{kind}": each for kind, each in identity.items()},
             }
         )
-        return await take(self.database, job.collection, job.key, change)
+        row = await take(self.database, job.collection, job.key, job.cause, change)
+        if row is None:
+            raise RowTakenError
+        return row
 
     def _identity(self, key: RunKey) -> dict[str, str]:
         """Fingerprints of the files that are there; a kind that is not there has none."""

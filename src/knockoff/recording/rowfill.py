@@ -87,6 +87,9 @@ class RowFill:
         self._session: Session | None = None
         self._resources = AsyncExitStack()
         self._waiting: list[Result] = []
+        """Until the row itself is stored."""
+        self._left: list[Result] = []
+        """For the last write."""
         self._seen: set[str] = set()
 
     async def __aenter__(self) -> Self:
@@ -112,6 +115,18 @@ class RowFill:
             await self._store(results)
         elif names:
             await self._store_as_they_come(names)
+
+    async def close(self, last: RowChange) -> None:
+        """Store what is left, together with a last change of the row.
+
+        Raises
+        ------
+        SupersededError
+            Another attempt has begun meanwhile.
+        """
+        left, self._left = self._left, []
+        if left or last:
+            await self._store(left, last=last)
 
     async def adopt(self, results: Sequence[Result]) -> None:
         """Store results that a worker of this attempt left, whose recorder is gone.
@@ -149,20 +164,23 @@ class RowFill:
             yield message
 
     async def _store_as_they_come(self, names: Sequence[str]) -> None:
-        """Write results while the next ones are computed; those that wait go together."""
+        """Write results while the next ones are computed; those that wait go together.
+
+        The last ones are left to `close`, which has something to write anyway.
+        """
         waiting: list[Result] = []
         started: list[str] = []
         news = asyncio.Event()
-        ended = False
+        missing = len(names) - sum(self._is_silent(name) for name in names)
 
         async def write() -> None:
-            while not ended or waiting:
+            while missing:
                 await news.wait()
                 news.clear()
-                if not waiting and not ended:
+                if not waiting:
                     await _quiet(news, PATIENCE_BEFORE_TELLING)
-                batch, waiting[:] = list(waiting), []
-                if batch or (started and not ended):
+                if missing and (waiting or started):
+                    batch, waiting[:] = list(waiting), []
                     await self._store(batch, running=started[-1] if started else None)
 
         async with asyncio.TaskGroup() as tasks:
@@ -172,20 +190,32 @@ class RowFill:
                     if isinstance(message, Result):
                         waiting.append(message)
                         started.clear()
+                        missing -= 1
                     elif isinstance(message, Started):
                         started[:] = [message.variable]
                     news.set()
             finally:
-                ended = True
+                missing = 0
                 news.set()
+        self._left.extend(waiting)
 
-    async def _store(self, results: Sequence[Result], running: str | None = None) -> None:
+    def _is_silent(self, name: str) -> bool:
+        return name != START_TIME and self._place.table.variable(name).transient
+
+    async def _store(
+        self,
+        results: Sequence[Result],
+        *,
+        running: str | None = None,
+        last: RowChange | None = None,
+    ) -> None:
         place = self._place
         for result in results:
             for name, value in result.fields.items():
                 _put(self._row, name, from_json(value))
         stamps = input_stamps(place.table, self._row)  # of what later results were made from
         provenance = Provenance(place.key, place.label, place.context, stamps)
+        previews, stale = self._previews(results, provenance)
         change = RowChange()
         for result in results:
             change.add(row_change(place.table, result, provenance))
@@ -195,15 +225,17 @@ class RowFill:
             return
         if running is not None and place.cause:
             change.values[f"knockoff.active.{place.cause}.variable"] = running
+        if last is not None:
+            change.add(last)
         entries = [history_entry(place.table, each, provenance) for each in results]
-        previews, stale = self._previews(results, provenance)
         collection = place.table.collection
-        if not await change_row(place.database, collection, place.key, change, place.guard):
-            raise SupersededError
-        await asyncio.gather(
+        is_ours, *_ = await asyncio.gather(
+            change_row(place.database, collection, place.key, change, place.guard),
             add_history(place.database, [each for each in entries if each is not None]),
             put_previews(place.database, previews, stale),
         )
+        if not is_ours:
+            raise SupersededError
         if results and self._session is not None:
             await self._session.acknowledge(len(results))
 

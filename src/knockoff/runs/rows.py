@@ -17,6 +17,8 @@ from pydantic import model_validator as validator_of_model
 
 from knockoff.runkey import RunKey
 
+_KEY = frozenset({"proposal", "run"})
+
 
 class RowFields(BaseModel):
     """The fields of a run that no variable computes.
@@ -69,7 +71,7 @@ class RowFields(BaseModel):
             key = RunKey.from_document_id(str(data["_id"]))
             kept = {name: value for name, value in data.items() if name not in bad}
             row = handler({"proposal": key.proposal, "run": key.run, **kept})
-            row.__dict__.update({name: data[name] for name in bad & data.keys()})
+            row.__dict__.update({name: data[name] for name in bad - _KEY & data.keys()})
         if row.id is None:
             row.id = row.key.document_id
         return row

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Union
 
 from pydantic import BaseModel
 
@@ -69,7 +69,13 @@ def _without_variables(body: dict[str, Any], members: Members) -> dict[str, Any]
     for name, field in members.fields.items():
         if field.default is MISSING:  # a row is there before its hooks have filled it
             kept[name] = None
+            annotations = kept["__annotations__"]
+            annotations[name] = _or_none(annotations[name], field.type)
     return kept
+
+
+def _or_none(annotation: Any, kind: Any) -> Any:
+    return f"({annotation}) | None" if isinstance(kind, str) else Union[kind, None]  # noqa: UP007
 
 
 def _document(body: Any) -> type[RunDocument]:
