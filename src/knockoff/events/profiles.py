@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from types import MappingProxyType
@@ -12,7 +11,7 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass
 
 from knockoff.errors import SettingsError
-from knockoff.runkey import DataKind  # noqa: TC001 (Pydantic reads it)
+from knockoff.runkey import DataKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,7 +101,7 @@ def event_profile(name: str, changes: Mapping[str, object] | None = None) -> Eve
         )
     values: dict[str, object] = {"name": name}
     if name in PROFILES:
-        values |= asdict(PROFILES[name])
+        values |= vars(PROFILES[name])
     try:
         return EventProfile(**(values | dict(changes or {})))  # type: ignore[arg-type]
     except ValidationError as error:
