@@ -183,20 +183,23 @@ class RowFill:
                     batch, waiting[:] = list(waiting), []
                     await self._store(batch, running=started[-1] if started else None)
 
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(write())
-            try:
-                async for message in self._results(names):
-                    if isinstance(message, Result):
-                        waiting.append(message)
-                        started.clear()
-                        missing -= 1
-                    elif isinstance(message, Started):
-                        started[:] = [message.variable]
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(write())
+                try:
+                    async for message in self._results(names):
+                        if isinstance(message, Result):
+                            waiting.append(message)
+                            started.clear()
+                            missing -= 1
+                        elif isinstance(message, Started):
+                            started[:] = [message.variable]
+                        news.set()
+                finally:
+                    missing = 0
                     news.set()
-            finally:
-                missing = 0
-                news.set()
+        except BaseExceptionGroup as group:  # whichever failed first is the reason
+            raise group.exceptions[0] from group
         self._left.extend(waiting)
 
     def _is_silent(self, name: str) -> bool:

@@ -1,0 +1,381 @@
+"""The recorder on a real MongoDB, with user code in real worker processes."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from knockoff.arrays.reading import read_array
+from knockoff.arrays.references import ArrayReference
+from knockoff.contextfile.problems import ContextProblems
+from knockoff.database.jobs import JOBS, claim
+from knockoff.errors import EditError
+from knockoff.recording.editing import Editing
+from knockoff.recording.opening import open_editing, open_recorder
+from knockoff.rundata.synthetic import write_proc, write_run
+from knockoff.runkey import RunKey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from knockoff.database.client import Database
+    from knockoff.recording.recorder import Recorder
+    from knockoff.workspace import Workspace
+
+COUNTED = """
+from pathlib import Path
+from typing import Annotated
+from knockoff import Editable, Run, Variable
+
+def count(name):
+    with Path(__file__).with_name("count.txt").open("a") as file:
+        file.write(name + " ")
+
+class Runs(Run):
+    threshold: Annotated[float, Editable(title="Hit threshold")] = 0.5
+
+    @Variable
+    def level(self) -> int:
+        count("level")
+        return 10 * self.run
+
+    @Variable
+    def hits(self) -> float:
+        count("hits")
+        return self.level * self.threshold
+
+    @Variable
+    def flaky(self) -> int:
+        count("flaky")
+        if not Path(__file__).with_name("well").exists():
+            raise RuntimeError("not well")
+        return 1
+"""
+
+
+async def fill(recorder: Recorder, run: int, kind: Any = "raw") -> None:
+    """Record data of a run and do the jobs that follow."""
+    key = RunKey(proposal_of(recorder), run)
+    await recorder.record(key, kind)
+    await recorder.work_off([f"{name}/{run}/{kind}" for name in recorder.tables.classes])
+
+
+def proposal_of(recorder: Recorder) -> int:
+    return int(recorder.database.name[1:])
+
+
+def counted(workspace: Workspace) -> list[str]:
+    return (workspace.folder / "count.txt").read_text().split()
+
+
+async def test_user_code_is_never_imported_by_the_recorder(
+    make_workspace: Callable[[str], Workspace], plain: Callable[[Workspace], Database]
+) -> None:
+    """What a context file does to its process, it must not be able to do to the service."""
+    workspace = make_workspace(
+        "import sys, types\nsys.modules['left_by_context'] = types.ModuleType('x')\n"
+        "from knockoff import Variable\n\n@Variable\ndef where():\n"
+        "    import os\n    return os.getpid()\n"
+    )
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        await fill(recorder, 1)
+        row: Any = await plain(workspace).runs.find_one()
+
+    import os
+
+    assert row["where"] != os.getpid()
+    assert "left_by_context" not in sys.modules
+    assert not [name for name in sys.modules if name.startswith("knockoff_context_")]
+
+
+async def test_a_plain_beanie_document_of_the_first_days_is_filled(
+    make_workspace: Callable[[str], Workspace], plain: Callable[[Workspace], Database]
+) -> None:
+    """A field without default may be declared: its row is there before its hook has run."""
+    workspace = make_workspace("""
+from beanie import Document, Insert, before_event
+
+class Foo(Document):
+    foo: int | None
+    bop: str
+
+    class Settings:
+        name = "foos"
+        indexes = ["bop"]
+
+    @before_event(Insert)
+    def fill_bop(self):
+        self.bop = f"run {self.run}"
+        self.foo = 3
+""")
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        await fill(recorder, 4)
+        row: Any = await plain(workspace).foos.find_one()
+        indexes = await plain(workspace).foos.index_information()
+
+    assert (row["foo"], row["bop"]) == (3, "run 4")
+    assert "bop_1" in indexes
+
+
+async def test_every_class_of_a_file_is_a_table(
+    make_workspace: Callable[[str], Workspace], plain: Callable[[Workspace], Database]
+) -> None:
+    """One file, two collections, a row of the run in each; a comment shows in both."""
+    workspace = make_workspace("""
+from knockoff import Run, Variable
+
+class Runs(Run):
+    @Variable
+    def one(self) -> int:
+        return 1
+
+class SpectrumRuns(Run):
+    @Variable
+    def two(self) -> int:
+        return 2
+""")
+    database = plain(workspace)
+    key = RunKey(workspace.proposal, 6)
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        await Editing(recorder.database, recorder.tables).comment(key, "said before")
+        await fill(recorder, 6)
+        runs: Any = await database.runs.find_one()
+        spectra: Any = await database.spectrum_runs.find_one()
+
+    assert (runs["one"], spectra["two"]) == (1, 2)
+    assert runs["comment"] == spectra["comment"] == "said before"
+
+
+async def test_nothing_is_computed_twice_unless_asked(
+    make_workspace: Callable[[str], Workspace], plain: Callable[[Workspace], Database]
+) -> None:
+    """Events repeat, people press a key twice; failed ones are tried again on request only."""
+    workspace = make_workspace(COUNTED)
+    key = RunKey(workspace.proposal, 2)
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        await fill(recorder, 2)
+        await fill(recorder, 2)
+        await fill(recorder, 2, "proc")
+        assert sorted(counted(workspace)) == ["flaky", "hits", "level"]
+
+        await recorder.work_off(await recorder.ask_again(key, retry=True))
+        assert counted(workspace)[3:] == ["flaky"]
+
+        (workspace.folder / "well").touch()
+        await recorder.work_off(await recorder.ask_again(key, retry=True))
+        assert counted(workspace)[4:] == ["flaky"]
+        row: Any = await plain(workspace).runs.find_one()
+        assert (row["flaky"], row["knockoff"]["problems"]) == (1, {})
+
+        await recorder.work_off(await recorder.ask_again(key, force=True))
+        assert sorted(counted(workspace)[5:]) == ["flaky", "hits", "level"]
+
+    history = plain(workspace)["knockoff.history"]
+    assert await history.count_documents({"variable": "flaky"}) == 4
+    assert await history.count_documents({"variable": "flaky", "outcome": "failed"}) == 2
+
+
+async def test_an_edit_makes_its_dependants_due_and_only_them(
+    make_workspace: Callable[[str], Workspace], plain: Callable[[Workspace], Database]
+) -> None:
+    """Typing a threshold recomputes the hits, not the level they are counted from."""
+    workspace = make_workspace(COUNTED)
+    key = RunKey(workspace.proposal, 2)
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        await fill(recorder, 2)
+        async with open_editing(workspace, workspace.settings()) as editing:
+            assert await editing.set_field(key, "threshold", "0.75") == 0.75
+        await recorder.work_off(["runs/2/edit"])
+        row: Any = await plain(workspace).runs.find_one()
+
+    assert row["hits"] == 15
+    assert counted(workspace)[3:] == ["hits"]
+    edit: Any = await plain(workspace)["knockoff.edits"].find_one()
+    assert (edit["field"], edit["old"], edit["new"]) == ("threshold", 0.5, 0.75)
+
+
+async def test_what_does_not_fit_is_refused_with_the_way_on(
+    make_workspace: Callable[[str], Workspace], plain: Callable[[Workspace], Database]
+) -> None:
+    """At 3 a.m. people mistype; the message says what would do."""
+    workspace = make_workspace(COUNTED)
+    plain(workspace)
+    key = RunKey(workspace.proposal, 2)
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        await fill(recorder, 2)
+        editing = Editing(recorder.database, recorder.tables)
+        with pytest.raises(EditError, match=r"threshold cannot be 'high'.*It takes a number"):
+            await editing.set_field(key, "threshold", "high")
+        with pytest.raises(EditError, match="Did you mean 'threshold'"):
+            await editing.set_field(key, "treshold", "1")
+        with pytest.raises(EditError, match="hits is computed"):
+            await editing.set_field(key, "hits", "1")
+        with pytest.raises(EditError, match=r"no row of p\d+ r0099.*process 99"):
+            await editing.set_field(RunKey(workspace.proposal, 99), "threshold", "1")
+
+
+async def test_arrays_lie_in_files_and_their_summaries_in_the_row(
+    make_workspace: Callable[[str], Workspace], plain: Callable[[Workspace], Database]
+) -> None:
+    """Raw data first, corrected data later; a plain client and h5py find everything."""
+    workspace = make_workspace("""
+from typing import Annotated
+import numpy as np
+from knockoff import Group, Run, Source, Variable
+
+@Group(tags="XGM")
+class Xgm:
+    device: str
+    offset: float = 0.0
+
+    @Variable(units="uJ", summary="mean")
+    def energy(self, data):
+        return data[f"{self.device}:output", "data.intensityTD"].xarray()
+
+    @Variable(summary="nanmax")
+    def peak(self):
+        return self.energy.max(axis=0) + self.offset
+
+@Group
+class Beam:
+    sa2: Xgm = Xgm(title="SA2", device="SA2_XTD1_XGM/XGM/DOOCS", offset=1000.0)
+
+class Runs(Run):
+    beam = Beam()
+
+    @Variable
+    def image(self, pixels: Annotated[object, Source(
+            "MID_EXP_EPIX-1/DET/RECEIVER:daqOutput", "data.image.pixels")]) -> np.ndarray:
+        return pixels.mean("trainId").values
+
+    @Variable(data="proc")
+    def photons(self, data) -> float:
+        pixels = data["MID_EXP_EPIX-1/CORR/RECEIVER:daqOutput", "data.image.pixels"].ndarray()
+        return float(np.nansum(pixels))
+""")
+    key = RunKey(workspace.proposal, 1)
+    root = workspace.settings().data_root
+    write_run(root, key, trains=20)
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        await fill(recorder, 1)
+        early: Any = await plain(workspace).runs.find_one()
+        write_proc(root, key)
+        await fill(recorder, 1, "proc")
+        row: Any = await plain(workspace).runs.find_one()
+
+    assert "photons" not in early
+    assert early["knockoff"]["states"] == []
+    assert row["photons"] > 0
+    assert row["start_time"] is not None
+    reference = ArrayReference.from_json(row["knockoff"]["arrays"]["beam/sa2/energy"])
+    energy = read_array(workspace.arrays_folder, reference)
+    assert row["beam"]["sa2"]["energy"] == pytest.approx(float(energy.mean()))
+    assert energy.attrs["units"] == "μJ"
+    assert row["beam"]["sa2"]["peak"] > 1000
+    assert row["image"] is None
+    assert row["knockoff"]["arrays"]["image"]["shape"] == [96, 128]
+    preview: Any = await plain(workspace)["knockoff.previews"].find_one({"_id": "runs/1/image/png"})
+    assert preview["png"].startswith(b"\x89PNG")
+    trend: Any = await plain(workspace)["knockoff.previews"].find_one(
+        {"_id": "runs/1/beam/sa2/peak/trend"}
+    )
+    assert 2 < len(trend["trend"]["y"]) <= 150
+
+
+async def test_a_run_whose_files_are_missing_says_so_in_its_cells(
+    make_workspace: Callable[[str], Workspace], plain: Callable[[Workspace], Database]
+) -> None:
+    """Kafka may announce what is not on disk yet; other variables are not concerned."""
+    workspace = make_workspace("""
+from knockoff import Run, Variable
+
+class Runs(Run):
+    @Variable
+    def trains(self, data) -> int:
+        return len(data.train_ids)
+
+    @Variable
+    def number(self) -> int:
+        return self.run
+""")
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        await fill(recorder, 5)
+        row: Any = await plain(workspace).runs.find_one()
+
+    assert row["number"] == 5
+    problem = row["knockoff"]["problems"]["trains"]
+    assert problem["state"] == "failed"
+    assert str(workspace.proposal) in problem["message"]
+
+
+async def test_a_context_file_with_a_syntax_error_is_refused_with_its_place(
+    make_workspace: Callable[[str], Workspace],
+) -> None:
+    """Nothing is recorded under a table that nobody could describe."""
+    workspace = make_workspace("from knockoff import Run\n\nclass Runs(Run:\n    pass\n")
+
+    with pytest.raises(ContextProblems, match=r"context\.py:3:\d+: SyntaxError"):
+        async with open_recorder(workspace, workspace.settings()):
+            pass
+
+
+async def test_two_recorders_share_the_work_and_do_none_of_it_twice(
+    make_workspace: Callable[[str], Workspace], plain: Callable[[Workspace], Database]
+) -> None:
+    """A second listener, started by mistake, must be harmless."""
+    workspace = make_workspace(COUNTED)
+    settings = workspace.settings()
+    keys = [RunKey(workspace.proposal, run) for run in range(1, 13)]
+    async with open_recorder(workspace, settings) as one, open_recorder(workspace, settings) as two:
+        work = [asyncio.create_task(each.work(2)) for each in (one, two)]
+        for key in keys:
+            await asyncio.gather(
+                one.record(key, "raw"), two.record(key, "raw"), two.record(key, "proc")
+            )
+        while await one.database[JOBS].count_documents({"state": {"$ne": "done"}}):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        for each in work:
+            each.cancel()
+        await asyncio.gather(*work, return_exceptions=True)
+        rows = await plain(workspace).runs.find().to_list(None)
+
+    assert sorted(row["level"] for row in rows) == [10 * key.run for key in keys]
+    assert sorted(counted(workspace)) == sorted(["level", "hits", "flaky"] * len(keys))
+
+
+async def test_a_late_result_of_an_older_attempt_is_not_written(
+    make_workspace: Callable[[str], Workspace], plain: Callable[[Workspace], Database]
+) -> None:
+    """A worker that was thought dead must not overwrite what its successor found."""
+    workspace = make_workspace("""
+import time
+from pathlib import Path
+from knockoff import Run, Variable
+
+class Runs(Run):
+    @Variable
+    def slow(self) -> str:
+        Path(__file__).with_name("begun").touch()
+        while not Path(__file__).with_name("go on").exists():
+            time.sleep(0.02)
+        return "late"
+""")
+    key = RunKey(workspace.proposal, 1)
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        await recorder.record(key, "raw")
+        job = await claim(recorder.database)
+        assert job is not None
+        doing = asyncio.create_task(recorder.do(job))
+        while not (workspace.folder / "begun").exists():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        await plain(workspace).runs.update_one(
+            {}, {"$set": {"slow": "newer", "knockoff.attempt.raw": 2}}
+        )
+        (workspace.folder / "go on").touch()
+        await doing
+        row: Any = await plain(workspace).runs.find_one()
+
+    assert row["slow"] == "newer"
