@@ -379,3 +379,37 @@ class Runs(Run):
         row: Any = await plain(workspace).runs.find_one()
 
     assert row["slow"] == "newer"
+
+
+async def test_a_saved_context_file_is_used_and_a_broken_one_is_not(
+    make_workspace: Callable[[str], Workspace],
+    plain: Callable[[Workspace], Database],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """People edit while it listens; a slip of the finger must not stop the night shift."""
+    caplog.set_level("INFO")
+    good = "from knockoff import Variable\n\n@Variable\ndef one():\n    return {}\n"
+    workspace = make_workspace(good.format(1))
+    database = plain(workspace)
+
+    async def value_of(recorder: Recorder, run: int) -> Any:
+        await recorder.record(RunKey(workspace.proposal, run), "raw")
+        while (row := await database.runs.find_one({"run": run, "one": {"$ne": None}})) is None:
+            await asyncio.sleep(0.05)
+        return row["one"]
+
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        work = asyncio.create_task(recorder.work(1, sweep=0.05))
+        assert await value_of(recorder, 1) == 1
+
+        workspace.context_file.write_text("def broken(:\n")
+        while "SyntaxError" not in caplog.text:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        assert await value_of(recorder, 2) == 1
+
+        workspace.context_file.write_text(good.format(22))
+        while "used from now on" not in caplog.text:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        assert await value_of(recorder, 3) == 22
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)

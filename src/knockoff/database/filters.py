@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from difflib import get_close_matches
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.errors import KnockoffError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 Filter = dict[str, Any]
 
@@ -47,7 +49,9 @@ class FilterError(KnockoffError, ValueError):
 
     def __str__(self) -> str:
         return (
-            f"{self.text}\n{' ' * self.place}^ {self.reason} "
+            f"{self.reason[0].upper()}{self.reason[1:]}\n"
+            f"  {self.text}\n"
+            f"  {' ' * self.place}^\n"
             'A condition looks like: hits > 10 and comment ~ "knife edge"'
         )
 
@@ -118,7 +122,9 @@ class _Reader:
             match = _TOKEN.match(self._text, place)
             if match is None or match.lastgroup is None:
                 raise FilterError(self._text, place, "this cannot be read; is a quote missing?")
-            tokens.append(_Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
+            tokens.append(
+                _Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup))
+            )
             place = match.end()
         return tokens
 

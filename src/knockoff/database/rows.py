@@ -10,6 +10,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from knockoff.database.jobs import is_running
+from knockoff.errors import DatabaseError
 
 if TYPE_CHECKING:
     from knockoff.database.client import Database
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from knockoff.runkey import DataKind, RunKey
 
 PEOPLES_FIELDS: Final = ("comment", "tags", "status")
+
+
+class RowMissingError(DatabaseError):
+    """A row that was there is not any more: somebody has deleted it."""
 
 
 @dataclass
@@ -111,7 +116,7 @@ async def take(
 
     Raises
     ------
-    KeyError
+    RowMissingError
         There is no such row any more.
     """
     free = [
@@ -134,7 +139,7 @@ async def _release_of_the_dead(
     """Take marks off a row whose jobs nobody alive holds."""
     row = await database[collection].find_one({"_id": key.document_id}, {"knockoff.active": 1})
     if row is None:
-        raise KeyError(key.document_id)
+        raise RowMissingError(f"There is no row of {key} in {collection}.")
     for cause, mark in row.get("knockoff", {}).get("active", {}).items():
         if cause != but and not await is_running(database, collection, key, cause):
             path = f"knockoff.active.{cause}"

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from knockoff.database.client import reworded
 from knockoff.database.jobs import (
     Job,
     ask,
@@ -28,10 +29,19 @@ from knockoff.database.jobs import (
     unfinished,
 )
 from knockoff.database.notes import show_notes
-from knockoff.database.rows import RowChange, change_row, find_row, record_arrival, take
-from knockoff.errors import RunDataError
+from knockoff.database.rows import (
+    RowChange,
+    RowMissingError,
+    change_row,
+    find_row,
+    record_arrival,
+    take,
+)
+from knockoff.errors import ContextFileError, DatabaseError, RunDataError, WorkerError
 from knockoff.filling.spool import spools_in
+from knockoff.recording.filler import ServiceFiller
 from knockoff.recording.rowfill import Place, RowFill, SupersededError
+from knockoff.recording.tables import Tables, open_tables
 from knockoff.rundata.finding import fingerprint
 from knockoff.runkey import RunKey
 from knockoff.runs.documents import fire
@@ -43,13 +53,15 @@ if TYPE_CHECKING:
     from knockoff.database.client import Database
     from knockoff.filling.session import Engine
     from knockoff.filling.spool import Spool
-    from knockoff.recording.tables import Tables
     from knockoff.runkey import DataKind
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT = 15.0
 """Seconds between two prolongations of a lease of 60."""
+
+WORKER_PAUSE = 10.0
+"""Seconds until a job is tried again for which no worker could be started."""
 
 PAUSE = 0.1
 """Seconds between two looks at a job that another process holds."""
@@ -81,6 +93,8 @@ class Recorder:
         self._news = asyncio.Event()
         self._elsewhere: dict[str, tuple[Job, Spool]] = {}
         """Jobs whose workers outlived their recorder."""
+        self._complaint = ""
+        self._former: Tables | None = None
 
     # What a recorder before us left behind
 
@@ -190,8 +204,12 @@ class Recorder:
             pause = random.uniform(0.05, 0.2)  # noqa: S311  # so that two do not meet again
             await hand_back(self.database, job, after=timedelta(seconds=pause))
             return
-        except KeyError:
+        except RowMissingError:
             log.warning("%s: the row is not there any more", job.id)
+        except (ContextFileError, WorkerError) as error:
+            log.error("%s: waits, because user code cannot be run: %s", job.id, error)
+            await hand_back(self.database, job, after=timedelta(seconds=WORKER_PAUSE))
+            return
         except asyncio.CancelledError:
             await asyncio.shield(self._let_go(job))
             raise
@@ -199,9 +217,7 @@ class Recorder:
 
     async def _work_on(self, patience: float) -> None:
         while True:
-            job = await claim(self.database, but=[*self._elsewhere])
-            if job is not None:
-                await self.do(job)
+            if await self._worked():
                 continue
             self._news.clear()
             try:
@@ -210,11 +226,46 @@ class Recorder:
             except TimeoutError:
                 continue
 
+    async def _worked(self) -> bool:
+        """Do one job if there is one; False if there is none, or MongoDB is away."""
+        try:
+            with reworded("MongoDB"):
+                job = await claim(self.database, but=[*self._elsewhere])
+                if job is not None:
+                    await self.do(job)
+        except DatabaseError as error:  # the job's lease runs out, and it is taken again
+            log.warning("Work waits, nothing is lost: %s", error)
+            return False
+        return job is not None
+
     async def _sweep(self, seconds: float) -> None:
         while True:
-            if await hand_back_of_the_dead(self.database, but=[*self._elsewhere]):
-                self._news.set()
+            try:
+                with reworded("MongoDB"):
+                    if await hand_back_of_the_dead(self.database, but=[*self._elsewhere]):
+                        self._news.set()
+                    await self._reload()
+            except DatabaseError as error:
+                log.debug("Nothing swept: %s", error)
             await asyncio.sleep(seconds)
+
+    async def _reload(self) -> None:
+        """Use the context file as it is now; one with problems leaves the last good one in use."""
+        try:
+            context = await self._engine.describe(self._folders.context_file)
+        except (ContextFileError, WorkerError) as error:
+            if str(error) != self._complaint:
+                log.error("The context file is used as it was before, because:\n%s", error)
+            self._complaint = str(error)
+            return
+        self._complaint = ""
+        if context == self.tables.context:
+            return
+        if self._former is not None:
+            self._former.forget()
+        self._former = self.tables  # whose last jobs may still be running
+        self.tables = await open_tables(self.database, context, ServiceFiller(), register_it=True)
+        log.info("The context file has changed and is used from now on")
 
     @asynccontextmanager
     async def _kept(self, job: Job) -> AsyncIterator[None]:
