@@ -16,7 +16,7 @@ import pytest
 import xarray as xr
 
 from knockoff.arrays.index import CellError, write_index
-from knockoff.arrays.parts import ArrayNotWrittenError, part_name, write_part
+from knockoff.arrays.parts import ArrayNotWrittenError, part_name, write_part, write_whole
 from knockoff.arrays.reading import ArrayMissingError, ArrayUnreadableError, read_array
 from knockoff.arrays.references import ArrayReference
 from knockoff.arrays.sweeping import unreferenced
@@ -54,6 +54,9 @@ write_whole(Path(sys.argv[1]), write)
         worker.wait(60)
     assert worker.returncode == -signal.SIGKILL
     assert [path.name for path in tmp_path.iterdir()] == ["part.h5.tmp"]
+
+    write_whole(tmp_path / "part.h5", lambda file: file.create_dataset("data", data=1))
+    assert [path.name for path in tmp_path.iterdir()] == ["part.h5"]
 
 
 def test_whatever_the_moment_of_the_kill_every_part_is_whole(tmp_path: Path) -> None:

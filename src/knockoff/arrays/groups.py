@@ -108,7 +108,10 @@ def read_group(group: h5py.Group, selection: Selection | None = None) -> Bundle:
 
 
 def _header(group: h5py.Group) -> dict[str, Any]:
-    text = group.attrs.get(HEADER)
+    try:
+        text = group.attrs[HEADER]
+    except KeyError:
+        text = None
     if not isinstance(text, str):
         raise ArrayError(f"{group.file.filename}: {group.name} was not written by knockoff.")
     header: dict[str, Any] = json.loads(text)

@@ -51,7 +51,7 @@ def run_folder(key: RunKey) -> str:
     return f"p{key.proposal}_r{key.run:04d}"
 
 
-def part_name(key: RunKey, table: str, variable: str, attempt: int) -> str:
+def part_name(key: RunKey, table: str, variable: str, attempt: int | str) -> str:
     """Name for `write_part`; `variable` is ``group/variable`` as in MongoDB.
 
     >>> from knockoff.runkey import RunKey
@@ -120,7 +120,9 @@ def write_whole(path: Path, write: Callable[[h5py.File], None]) -> None:
         What the system or HDF5 says; the unfinished file is gone by then.
     """
     aside = path.with_name(path.name + UNFINISHED)
-    flags = os.O_CREAT | os.O_TRUNC | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+    with suppress(FileNotFoundError):  # of a killed process, perhaps of another user
+        aside.unlink()
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(aside, flags, FILE_MODE)
     try:
         os.fchmod(descriptor, FILE_MODE)  # whatever the umask, colleagues may read it

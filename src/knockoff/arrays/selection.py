@@ -66,9 +66,10 @@ def read_selected(
     ArrayError
         An index lies outside.
     """
-    source = dataset.asstr() if dataset.dtype.hasobject else dataset
+    dtype = dataset.dtype
+    source = dataset.asstr() if dtype.hasobject else dataset
     if not any(dim in wanted for dim in dims):
-        return _as_array(source[()], dataset.dtype), dims
+        return _as_array(source[()], dtype), dims
     where: list[int | slice] = []
     turn: list[Any] = []
     left: list[Hashable] = []
@@ -81,7 +82,7 @@ def read_selected(
             left.append(dim)
         else:
             where.append(_inside(int(along), length, dim))
-    array = _as_array(source[tuple(where)], dataset.dtype)
+    array = _as_array(source[tuple(where)], dtype)
     turned: NDArray[Any] = array[(*turn, ...)]  # with ... one number stays an array
     return turned, tuple(left)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
 from knockoff.filling.messages import CellProblem
@@ -13,10 +14,13 @@ from knockoff.filling.orders import BROKEN, UNHEARD
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from knockoff.contextfile.description import ContextDescription
     from knockoff.filling.messages import Outcome
     from knockoff.filling.orders import Ended
 
-_TAIL: Final = 16_000
+_TAIL: Final = 32_000
+_LONGEST: Final = 8_000
+_OUR_CALL: Final = "/knockoff/filling/filling.py"
 _DUMP: Final = re.compile(
     r"^(Fatal Python error|Stack \(most recent|Traceback \(most recent)", re.MULTILINE
 )
@@ -24,7 +28,7 @@ _SECTION: Final = re.compile(r"^=== .*$\n?", re.MULTILINE)
 
 
 def problem_of_death(
-    ended: Ended, timeout: float, context_file: str, last_words: str
+    ended: Ended, timeout: float, context: ContextDescription, last_words: str
 ) -> tuple[Outcome, CellProblem]:
     """What the cell of the variable that was running shows.
 
@@ -36,9 +40,13 @@ def problem_of_death(
         As `last_words_in` returns them.
     """
     outcome, kind, message = _told(ended, timeout)
-    found = re.search(rf'File "{re.escape(context_file)}", line (\d+)', last_words)
+    if ended.status == BROKEN << 8 and last_words:
+        message = f"{message} It ends with {last_words.splitlines()[-1]}"
+    found = re.search(rf'File "{re.escape(context.path)}", line (\d+)', last_words)
     line = int(found[1]) if found else 0
-    return outcome, CellProblem(kind, message, line=line, traceback=last_words)
+    source = context.source.splitlines()
+    context_line = source[line - 1].strip() if 0 < line <= len(source) else ""
+    return outcome, CellProblem(kind, message, line, context_line, traceback=last_words)
 
 
 def last_words_in(log: Path) -> str:
@@ -51,7 +59,17 @@ def last_words_in(log: Path) -> str:
         return ""
     own = _SECTION.split(tail)[-1]
     dumps = list(_DUMP.finditer(own))
-    return own[dumps[-1].start() :][:8000].strip() if dumps else ""
+    return _without_ours(own[dumps[-1].start() :])[:_LONGEST].strip() if dumps else ""
+
+
+def _without_ours(dump: str) -> str:
+    """A dump as far as user code goes; the frames below it and the list of libraries say nothing.
+
+    `faulthandler` writes the innermost frame first, other than a traceback.
+    """
+    if dump.startswith("Traceback"):
+        return dump
+    return "\n".join(takewhile(lambda line: _OUR_CALL not in line, dump.splitlines()))
 
 
 def ending_of(status: int) -> str:
@@ -69,13 +87,13 @@ def _told(ended: Ended, timeout: float) -> tuple[Outcome, str, str]:
     if ended.cause == "lost":
         what = "the process from which all runs of this context are forked ended"
         return "killed", "WorkerLost", f"killed: {what}. Reprocess the run."
+    if ended.cause == "told" or ended.status == UNHEARD << 8:
+        what = "it closed file descriptors that are not its own, as os.closerange() does"
+        return "failed", "WorkerError", f"its result cannot be sent: {what}."
     if os.WIFSIGNALED(ended.status):
         number = os.WTERMSIG(ended.status)
         return "killed", _name(number), f"{ending_of(ended.status)}: {_meaning(ended, number)}"
     status = os.waitstatus_to_exitcode(ended.status)
-    if status == UNHEARD:
-        what = "it closed file descriptors that are not its own, as os.closerange() does"
-        return "failed", "WorkerError", f"its result could not be sent: {what}."
     if status == BROKEN:
         what = "the process of the run failed around it"
         return "failed", "WorkerError", f"{what}; the traceback is in the run's log."

@@ -18,7 +18,7 @@ from knockoff.filling.messages import CellProblem, Filled, Result, RunTask, Star
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 
-    from knockoff.contextfile.description import ContextDescription, TableDescription
+    from knockoff.contextfile.description import ContextDescription, VariableDescription
     from knockoff.engine.forks import Fork
     from knockoff.engine.zygotes import Zygote
     from knockoff.filling.messages import Message, Outcome
@@ -34,9 +34,12 @@ class SupervisedSession:
         self._zygote = zygote
         self._fork: Fork | None = None
         self._context: ContextDescription | None = None
+        self._variables: dict[str, VariableDescription] = {}
         self._told_by: deque[Fork | None] = deque()
         self._is_filling = False
         self._lost = 0
+        self._spool: Path | None = None
+        """Left by a dead process; it goes when all that was told is stored."""
 
     async def open(self) -> Fork:
         """The process of this run, a new one if there is none.
@@ -44,11 +47,13 @@ class SupervisedSession:
         Raises
         ------
         ContextProblems, WorkerError
-            The context file cannot be loaded any more, or the interpreter not be started.
+            The context file cannot be loaded any more or has lost this table, or the
+            interpreter cannot be started.
         """
         if self._fork is None:
             zygote = await self._zygote()
             self._context = zygote.description
+            self._variables = _variables(zygote.description, self._task.collection)
             self._fork = await zygote.fork(self._task)
         return self._fork
 
@@ -63,7 +68,8 @@ class SupervisedSession:
             except (ContextProblems, WorkerError) as error:
                 problem = CellProblem(type(error).__name__, str(error))
                 for name in left:
-                    yield self._without_value(name, "failed", problem)
+                    if not self._is_transient(name):
+                        yield self._without_value(name, "failed", problem)
                 break
             fork.ask(left)
             async with aclosing(self._heard(fork, left)) as messages:
@@ -82,12 +88,14 @@ class SupervisedSession:
     async def close(self) -> None:
         """Let the process go; kill it if it was left in the middle of its work."""
         fork, self._fork = self._fork, None
-        if fork is None:
-            return
-        if self._is_filling:
+        if fork is not None and self._is_filling:
             await fork.killed()
-        else:
-            fork.close()
+            self._spool = Path(fork.order.spool)
+        elif fork is not None:
+            fork.close()  # it removes its spool itself
+            self._spool = None
+        if self._spool is not None and not self._told_by:
+            await asyncio.to_thread(self._spool.unlink, missing_ok=True)
 
     async def _heard(self, fork: Fork, left: list[str]) -> AsyncGenerator[Message, None]:
         """What one process says; takes out of `left` what has ended, one way or the other."""
@@ -99,7 +107,7 @@ class SupervisedSession:
                 message = _expected(await fork.receive(), left)
             except WorkerError as error:
                 await fork.killed()
-                self._fork = None
+                self._forget(fork)
                 name = running.variable if running else left[0]
                 problem = CellProblem("WorkerError", f"killed: {error}")
                 for result in self._charged(left, name, "failed", problem, began):
@@ -133,7 +141,7 @@ class SupervisedSession:
         self, fork: Fork, left: list[str], running: Started | None, began: float, heard: bool
     ) -> AsyncIterator[Result]:
         ended = await fork.end()
-        self._fork = None
+        self._forget(fork)
         if running is None and heard:  # between two variables: nobody is to blame
             return
         if running is None and ended.cause == "lost" and self._lost < _LOST_AT_MOST:
@@ -141,11 +149,15 @@ class SupervisedSession:
             return
         assert self._context is not None  # it has had a fork
         name = running.variable if running else left[0]
-        timeout = self._limit(name) or fork.order.timeout
+        timeout = self._limit(name, fork.order.timeout)
         words = await asyncio.to_thread(last_words_in, Path(fork.order.log))
-        outcome, problem = problem_of_death(ended, timeout, self._context.path, words)
+        outcome, problem = problem_of_death(ended, timeout, self._context, words)
         for result in self._charged(left, name, outcome, problem, began, ended.peak_memory):
             yield result
+
+    def _forget(self, fork: Fork) -> None:
+        self._fork = None
+        self._spool = Path(fork.order.spool)
 
     def _charged(
         self,
@@ -168,10 +180,7 @@ class SupervisedSession:
         return [result]
 
     def _without_value(self, name: str, outcome: Outcome, problem: CellProblem) -> Result:
-        code = ""
-        for variable in self._table().variables if self._context else ():
-            if variable.name == name:
-                code = variable.code
+        code = self._variables[name].code if name in self._variables else ""
         result = Result(name, outcome, code, problem=problem)
         self._learn(result)
         self._told_by.append(None)
@@ -180,24 +189,16 @@ class SupervisedSession:
     def _learn(self, result: Result) -> None:
         """Hand on to the next process what this one has found out."""
         outputs = {result.variable}
-        for variable in self._table().variables if self._context else ():
-            if variable.name == result.variable:
-                outputs.update(variable.outputs)
+        if result.variable in self._variables:
+            outputs.update(self._variables[result.variable].outputs)
         self._task = task_after(self._task, result, outputs)
 
-    def _table(self) -> TableDescription:
-        assert self._context is not None  # asked by whom has it
-        for table in self._context.tables:
-            if table.collection == self._task.collection:
-                return table
-        path = self._context.path
-        raise WorkerError(f"{path} has no table {self._task.collection!r} any more.")
-
     def _is_transient(self, name: str) -> bool:
-        return any(each.transient for each in self._table().variables if each.name == name)
+        return name in self._variables and self._variables[name].transient
 
-    def _limit(self, name: str) -> float | None:
-        return next((each.timeout for each in self._table().variables if each.name == name), None)
+    def _limit(self, name: str, otherwise: float) -> float:
+        limit = self._variables[name].timeout if name in self._variables else None
+        return limit or otherwise
 
 
 _UNANSWERED: Final = CellProblem(
@@ -226,3 +227,10 @@ def _expected(message: Message | None, left: list[str]) -> Message | None:
     if isinstance(message, Started | Result) and message.variable not in left:
         raise WorkerError(f"its process spoke of {message.variable!r}, which it was not asked for.")
     return message
+
+
+def _variables(context: ContextDescription, collection: str) -> dict[str, VariableDescription]:
+    for table in context.tables:
+        if table.collection == collection:
+            return {variable.name: variable for variable in table.variables}
+    raise WorkerError(f"{context.path} has no table {collection!r} (any more).")

@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from knockoff.contextfile.problems import ContextProblems, Problem
 from knockoff.engine.answers import description_from, files_from, problems_from, report_from
@@ -68,25 +68,13 @@ class Zygote(asyncio.Protocol):
         """
         output = settings.logs / "context.log"
         ours, theirs = socket.socketpair()
-        with theirs, output.open("ab") as file:
-            start = file.tell()
-            try:
-                process = await asyncio.create_subprocess_exec(
-                    settings.python,
-                    "-m",
-                    "knockoff.filling.zygote",
-                    str(theirs.fileno()),
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=file,
-                    stderr=file,
-                    pass_fds=(theirs.fileno(),),
-                    start_new_session=True,
-                    env=environment(settings, package),
-                    cwd="/",
-                )
-            except OSError as error:
-                ours.close()
-                raise WorkerError(f"{settings.python} cannot be started: {error}.") from error
+        try:
+            with theirs, output.open("ab") as file:
+                start = file.tell()
+                process = await _started(settings, package, theirs.fileno(), file)
+        except BaseException:
+            ours.close()
+            raise
         ours.setblocking(False)
         zygote = cls(settings, process, ours)
         try:
@@ -124,7 +112,11 @@ class Zygote(asyncio.Protocol):
         ours, theirs = socket.socketpair()
         with theirs:
             ours.setblocking(False)
-            reader, writer = await asyncio.open_unix_connection(sock=ours)
+            try:
+                reader, writer = await asyncio.open_unix_connection(sock=ours)
+            except BaseException:
+                ours.close()
+                raise
             fork = Fork(order, reader, writer, self._tell, self.kill)
             fork.open(task)
             self._forks[order.number] = fork
@@ -253,6 +245,26 @@ class Zygote(asyncio.Protocol):
             return
         if sent < len(content):
             self.kill()
+
+
+async def _started(
+    settings: EngineSettings, package: Path | None, control: int, output: IO[bytes]
+) -> Process:
+    """The process, in a session of its own: Ctrl-C and a kill of our group do not reach it."""
+    try:
+        return await asyncio.create_subprocess_exec(
+            settings.python,
+            *("-m", "knockoff.filling.zygote", str(control)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            pass_fds=(control,),
+            start_new_session=True,
+            env=environment(settings, package),
+            cwd="/",  # Python imports from the current folder first
+        )
+    except OSError as error:
+        raise WorkerError(f"{settings.python} cannot be started: {error}.") from error
 
 
 def _size_and_time(file: str) -> tuple[int, int] | None:

@@ -14,7 +14,7 @@ from knockoff.errors import RunDataError
 from knockoff.filling.failures import problem_of
 from knockoff.filling.messages import CellProblem, Filled, Result, Started
 from knockoff.filling.outcomes import Output, stored
-from knockoff.filling.selves import self_of
+from knockoff.filling.selves import field_of, self_of
 from knockoff.filling.sources import RunSources
 from knockoff.language.cell import Skip
 from knockoff.language.members import MISSING
@@ -145,7 +145,12 @@ class Filling:
         return self._values[name]
 
     def _argument(self, given: Input, formula: Formula) -> Any:
-        value = self._given(given, formula)
+        try:
+            value = self._given(given, formula)
+        except Skip:  # a source that was not recorded
+            if not given.optional:
+                raise
+            value = MISSING
         if value is MISSING and given.optional:
             return given.default
         if value is MISSING:
@@ -179,7 +184,10 @@ class Filling:
         parameters = formula.scope.parameters
         if given.kind == "self" and given.name in parameters:
             return parameters[given.name]
-        return self._row.get(given.name, MISSING)
+        members = self._table.scope.members
+        known = given.name in members.fields
+        value = field_of(members, given.name, self._row) if known else self._row.get(given.name)
+        return MISSING if value is None else value
 
     # The call itself
 

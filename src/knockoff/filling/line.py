@@ -1,24 +1,29 @@
-"""The line from a worker to its recorder: a socket while somebody listens, then a spool file."""
+"""The line from a worker to its recorder: a socket, and a spool for what may get lost on it."""
 
 from __future__ import annotations
 
 import select
 import socket
+import sys
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from knockoff.errors import WorkerError
 from knockoff.filling.frames import framed, receive
 from knockoff.filling.messages import CellProblem, Result, to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from knockoff.filling.messages import Message
     from knockoff.filling.spool import SpoolWriter
 
+T = TypeVar("T")
+
 
 class Line:
-    """Keeps every result until the recorder says that it is stored.
+    """Tells the recorder, and keeps every result until that says that it is stored.
 
     An `OSError` that comes out of here means that user code closed our file
     descriptors, so that nobody can be told anything any more.
@@ -27,9 +32,8 @@ class Line:
     def __init__(self, connection: socket.socket, spool: SpoolWriter) -> None:
         self._connection = connection
         self._spool = spool
-        self._kept: deque[Result] = deque()
+        self._told: deque[str] = deque()
         self._is_heard = True
-        self._has_spilled = False
 
     def asked(self) -> tuple[str, ...] | None:
         """Wait for the next variables to compute; None when the recorder is gone or done."""
@@ -37,7 +41,7 @@ class Line:
             request = self._received()
             if request is not None and "fill" in request:
                 names = tuple(request["fill"])
-                self._spool.asked(names)
+                self._spool_safely(self._spool.asked, names)
                 return names
         return None
 
@@ -45,15 +49,16 @@ class Line:
         """Let the recorder know, or whoever records next."""
         content, message = _sendable(message)
         if isinstance(message, Result):
-            self._kept.append(message)
+            self._told.append(message.variable)
+            self._spool_safely(self._spool.add, message)
         if self._is_heard:
             self._send(content)
-        else:
-            self._spill()
+        elif isinstance(message, Result):
+            self._spool.sync()
 
     def hang_up(self) -> None:
-        """End the line; a spool stays only if there is something in it."""
-        if not self._has_spilled:
+        """End the line; the spool stays only if there is something in it."""
+        if not self._told:
             self._spool.remove()
 
     def forget(self) -> None:
@@ -75,17 +80,23 @@ class Line:
             request = None
         if request is None:
             self._is_heard = False
-            self._spill()
+            if self._told:
+                self._spool.sync()
             return None
-        for _ in range(min(request.get("acknowledged", 0), len(self._kept))):
-            self._kept.popleft()
+        stored = min(request.get("acknowledged", 0), len(self._told))
+        if stored:
+            names = [self._told.popleft() for _ in range(stored)]
+            self._spool_safely(self._spool.stored, names)
         return request
 
-    def _spill(self) -> None:
-        """Put on disk what is not known to be stored."""
-        while self._kept:
-            self._has_spilled = True
-            self._spool.add(self._kept.popleft())
+    def _spool_safely(self, write: Callable[[T], None], what: T) -> None:
+        """A full disk must not keep from the recorder what it can still be told."""
+        try:
+            write(what)
+        except OSError as error:
+            if not self._is_heard:
+                raise
+            print(f"The spool cannot be written: {error}", file=sys.stderr)  # noqa: T201
 
 
 def _is_readable(connection: socket.socket) -> bool:

@@ -31,11 +31,12 @@ def die_with(parent: int) -> None:
 
 
 def kill_group(leader: int, number: signal.Signals) -> None:
-    """Send a signal to a process group, and to its leader in case it leads no group yet."""
-    with suppress(ProcessLookupError):
+    """Send a signal to a process group, or to its leader if it does not lead it yet."""
+    try:
         os.killpg(leader, number)
-    with suppress(ProcessLookupError):
-        os.kill(leader, number)
+    except ProcessLookupError:  # never both: the second would cut off what the first dumps
+        with suppress(ProcessLookupError):
+            os.kill(leader, number)
 
 
 def children() -> set[int]:

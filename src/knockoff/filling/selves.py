@@ -36,7 +36,7 @@ def self_of(
     """
     if formula.scope.path:
         return _group_self(formula.scope, values)
-    fields = {name: _field(top.members, name, row) for name in top.members.fields}
+    fields = {name: field_of(top.members, name, row) for name in top.members.fields}
     known = {name: value for name, value in row.items() if "." not in name}
     made = _instance(body, {**known, **fields})
     vars(made).update(known, **fields)
@@ -45,7 +45,8 @@ def self_of(
     return made
 
 
-def _field(members: Members, name: str, row: Mapping[str, Any]) -> Any:
+def field_of(members: Members, name: str, row: Mapping[str, Any]) -> Any:
+    """A declared field as the row has it, else its default; None where there is neither."""
     if name in row:
         return deepcopy(row[name])
     default = members.fields[name].default

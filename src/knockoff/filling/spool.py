@@ -1,12 +1,15 @@
-"""Results that nobody listened to, on disk: a JSON line each, and a lock while more may come.
+"""Results that may not be stored yet, on disk: a JSON line each, and a lock while more may come.
 
-A worker whose recorder was killed finishes what it was asked for. Whoever records
-next finds the results here, and sees by the lock whether that worker still lives.
+Every result is written here before it is told, and the file goes when all are stored.
+A worker whose recorder was killed finishes what it was asked for. Whoever records next
+finds the results here, even if the worker was killed too, and sees by the lock whether
+it still lives.
 """
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import json
 import logging
@@ -46,6 +49,7 @@ class SpoolWriter:
         self._path = path
         self._task = task
         self._descriptor = _created_and_locked(path)
+        self._file = os.fstat(self._descriptor)
 
     def asked(self, variables: tuple[str, ...]) -> None:
         """Say what this worker computes now; a later header replaces an earlier one."""
@@ -54,8 +58,15 @@ class SpoolWriter:
         self._write({"header": asdict(header)})
 
     def add(self, result: Result) -> None:
-        """Write one result; it is on the disk when this returns."""
+        """Write one result, which from now on outlives this process."""
         self._write(to_json(result))
+
+    def stored(self, variables: list[str]) -> None:
+        """The results of these are safe elsewhere."""
+        self._write({"stored": variables})
+
+    def sync(self) -> None:
+        """Let what was written outlive the machine."""
         os.fsync(self._descriptor)
 
     def remove(self) -> None:
@@ -68,6 +79,8 @@ class SpoolWriter:
         os.close(self._descriptor)
 
     def _write(self, document: dict[str, Any]) -> None:
+        if not os.path.samestat(os.fstat(self._descriptor), self._file):
+            raise OSError(errno.EBADF, "user code has closed the spool and opened another file")
         line = memoryview(json.dumps(document).encode() + b"\n")
         while line:
             line = line[os.write(self._descriptor, line) :]
@@ -109,15 +122,20 @@ class Spool:
     async def results(
         self, read: Callable[[dict[str, Any]], Message] = from_json
     ) -> AsyncIterator[Result]:
-        """Wait for the worker's end, then give its results in the order in which they came.
+        """Wait for the worker's end, then give what is not stored in the order of its coming.
 
         A last line that was not written to its end is left out: its variable is due
         again. `read` makes a message of a line and raises ValueError where it is none.
         """
         while await asyncio.to_thread(self.is_held):  # noqa: ASYNC110  # another process holds it
             await asyncio.sleep(_PAUSE_S)
+        found: dict[str, Result] = {}
         for document in await asyncio.to_thread(lambda: tuple(_documents(self.path))):
             if "header" in document:
+                continue
+            if "stored" in document:
+                for name in document["stored"]:
+                    found.pop(name, None)
                 continue
             try:
                 message = read(document)
@@ -125,7 +143,9 @@ class Spool:
                 log.warning("A line of %s was left out: %s", self.path, error)
                 continue
             if isinstance(message, Result):
-                yield message
+                found[message.variable] = message
+        for result in found.values():
+            yield result
 
     def remove(self) -> None:
         """Forget it, when all of it is stored."""

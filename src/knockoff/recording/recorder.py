@@ -37,6 +37,7 @@ from knockoff.database.rows import (
     record_arrival,
     take,
 )
+from knockoff.engine.answers import message_from_json
 from knockoff.errors import ContextFileError, DatabaseError, RunDataError, WorkerError
 from knockoff.filling.spool import spools_in
 from knockoff.recording.filler import ServiceFiller
@@ -115,7 +116,7 @@ class Recorder:
 
     async def _take_over(self, job: Job, spool: Spool) -> None:
         """Store what a worker without recorder has finished, when it has ended."""
-        results = [each async for each in spool.results()]
+        results = [each async for each in spool.results(message_from_json)]
         row = await find_row(self.database, job.collection, job.key)
         if row is not None and results:
             async with RowFill(self._place(job), row) as fill:
