@@ -3,42 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
-from uuid import uuid4
+from typing import TYPE_CHECKING
 
 import pytest
 
 from knockoff.events.mock_cluster import mock_cluster
-from knockoff.events.profiles import MAXWELL, EventProfile
 from tests.kafka.apache_kafka import ApacheKafka, KafkaMissingError, apache_kafka
+from tests.kafka.facility import Broker, Facility
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
-
-
-class Broker(Protocol):
-    """What both brokers can do."""
-
-    @property
-    def brokers(self) -> tuple[str, ...]: ...
-
-    def create_topic(self, name: str, partitions: int = 1) -> None: ...
-
-    def away(self) -> AbstractContextManager[None]: ...
-
-
-@dataclass(frozen=True)
-class Facility:
-    """A broker with a topic that only this test uses."""
-
-    broker: Broker
-    profile: EventProfile
-
-    @property
-    def topic(self) -> str:
-        return self.profile.topics[0]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -69,7 +43,5 @@ def broker(request: pytest.FixtureRequest) -> Iterator[Broker]:
 
 @pytest.fixture
 def facility(broker: Broker) -> Facility:
-    """A topic of one partition, and the profile that listens to it."""
-    topic = f"runs-{uuid4().hex}"
-    broker.create_topic(topic)
-    return Facility(broker, replace(MAXWELL, brokers=broker.brokers, topics=(topic,)))
+    """A topic of one partition that only this test uses, and the profile that listens to it."""
+    return Facility.on(broker)

@@ -42,7 +42,7 @@ def described_variable(draft: Draft, folder: Path, place: int) -> VariableDescri
             folder=folder,
             options=_options(draft),
             parameters=draft.scope.parameters,
-            methods=draft.methods,
+            methods=(*draft.methods, *_reducer(draft)),
         ),
         reads=tuple(draft.reads),
         may_read=tuple(name for name in draft.may_read if name not in draft.reads),
@@ -115,6 +115,12 @@ def _options(draft: Draft) -> str:
     """What of the decorator decides about the value: only the summary."""
     summary = draft.variable.summary if draft.variable else None
     return summary if isinstance(summary, str) else getattr(summary, "__qualname__", "")
+
+
+def _reducer(draft: Draft) -> tuple[Any, ...]:
+    """The summary, where it is a function that may be written in the context file."""
+    summary = draft.variable.summary if draft.variable else None
+    return (summary,) if inspect.isfunction(summary) else ()
 
 
 def _default(field: Field) -> Any:

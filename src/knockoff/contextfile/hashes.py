@@ -10,14 +10,21 @@ from __future__ import annotations
 import ast
 import hashlib
 import inspect
+import sys
+from dataclasses import is_dataclass
+from enum import Enum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args, get_origin
 
 from knockoff.contextfile.sources import node_of
+from knockoff.language.marks import Source
 
 if TYPE_CHECKING:
     import types
     from collections.abc import Callable, Iterable, Mapping
+
+_DEEPEST: Final = 6
+"""How far into a constant one looks; some objects contain themselves."""
 
 
 def code_hash(
@@ -89,6 +96,8 @@ class _Reader:
 
     def _add_value(self, name: str, value: Any) -> None:
         function = getattr(value, "function", value)
+        if not inspect.isfunction(function):
+            function = getattr(function, "__wrapped__", function)  # by functools.cache
         if inspect.isfunction(function):
             if self._is_ours(function.__code__.co_filename):
                 self.add_function(function)
@@ -96,7 +105,11 @@ class _Reader:
             self._add_class(value)
         elif inspect.ismodule(value):
             self._add_module(value)
+        elif get_origin(value) is Annotated:  # what a parameter is given
+            marks = [mark for mark in get_args(value)[1:] if isinstance(mark, Source | str)]
+            self.add(f"{name}={_shown(marks)}")
         else:
+            self._add_class(type(value))
             self.add(f"{name}={_shown(value)}")
 
     def _add_class(self, cls: type) -> None:
@@ -116,9 +129,16 @@ class _Reader:
             return
         self._seen.add(id(module))
         self.add(_dumped(ast.parse(Path(file).read_bytes())))
+        for value in list(vars(module).values()):
+            home = sys.modules.get(getattr(value, "__module__", None) or "")
+            used = value if inspect.ismodule(value) else home
+            if used is not None:
+                self._add_module(used)
 
     def _is_ours(self, file: str) -> bool:
-        return Path(file).resolve().is_relative_to(self._folder) or not Path(file).exists()
+        path = Path(file).resolve()
+        installed = "site-packages" in path.parts
+        return (path.is_relative_to(self._folder) and not installed) or not path.exists()
 
 
 def _dumped(node: ast.AST) -> str:
@@ -150,16 +170,23 @@ class _WithoutDocstrings(ast.NodeTransformer):
         return self._strip(node)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: Any, depth: int = 0) -> str:
     """A constant as text; the address of an object, which differs by process, is left out."""
-    if isinstance(value, dict):
-        return "{" + ",".join(f"{_shown(k)}:{_shown(v)}" for k, v in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return f"{type(value).__name__}({','.join(map(_shown, value))})"
-    if isinstance(value, set | frozenset):
-        return f"{type(value).__name__}({','.join(sorted(map(_shown, value)))})"
+    kind = type(value)
     if value is None or isinstance(value, str | bytes | int | float | complex | Path):
         return repr(value)
     if hasattr(value, "tobytes"):  # an array of calibration constants
         return hashlib.sha256(value.tobytes()).hexdigest()
-    return f"<{type(value).__module__}.{type(value).__qualname__}>"
+    if depth < _DEEPEST:
+        if isinstance(value, dict):
+            pairs = (f"{_shown(k, depth + 1)}:{_shown(v, depth + 1)}" for k, v in value.items())
+            return f"{{{','.join(pairs)}}}"
+        if isinstance(value, list | tuple):
+            return f"{kind.__name__}({','.join(_shown(each, depth + 1) for each in value)})"
+        if isinstance(value, set | frozenset):
+            return f"{kind.__name__}({','.join(sorted(_shown(each, depth + 1) for each in value))})"
+        if is_dataclass(value):
+            return f"{kind.__qualname__}({_shown(vars(value), depth + 1)})"
+        if isinstance(value, Enum):
+            return f"{kind.__qualname__}.{value.name}({_shown(value.value, depth + 1)})"
+    return f"<{kind.__module__}.{kind.__qualname__}>"

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from knockoff.contextfile.assigning import assignments, attribute_of, refused
 from knockoff.contextfile.describing import (
     described_field,
     described_variable,
@@ -15,9 +16,9 @@ from knockoff.contextfile.describing import (
 )
 from knockoff.contextfile.description import TableDescription
 from knockoff.contextfile.inputs import METADATA, MYMDC, inputs_of
-from knockoff.contextfile.names import DOCUMENT_NAMES, OUR_NAMES
+from knockoff.contextfile.names import DOCUMENT_NAMES, OUR_NAMES, PEOPLES_NAMES
 from knockoff.contextfile.problems import Problem, nearest
-from knockoff.contextfile.reads import Touch, Touches, touches_of
+from knockoff.contextfile.reads import touches_of
 from knockoff.contextfile.scope import ROW_FIELDS, Scope
 from knockoff.contextfile.sources import line_of, node_of
 from knockoff.contextfile.tables import Formula, Table
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from knockoff.contextfile.inputs import Input
+    from knockoff.contextfile.reads import Touch
     from knockoff.contextfile.tables import TableSource
     from knockoff.language.members import Hook
     from knockoff.language.occasions import Direction
@@ -148,8 +150,15 @@ class _Linker:
             assert variable.function is not None  # a member is bound to its function
             self._add(Draft(scope.dotted(name), variable.function, scope, method, variable))
         for name, hook in scope.members.hooks.items():
-            if hook.events:
-                self._add(Draft(scope.dotted(name), hook.function, scope, method, hook=hook))
+            draft = Draft(scope.dotted(name), hook.function, scope, method, hook=hook)
+            if scope.path:
+                self._problem(
+                    draft,
+                    f"{draft.name} is a hook in a group, which has no fields to fill.",
+                    "Make it a variable, or move it into the run class.",
+                )
+            elif hook.events:
+                self._add(draft)
 
     def _add(self, draft: Draft) -> None:
         if draft.name in self._drafts:
@@ -166,12 +175,19 @@ class _Linker:
                 f"'{each.prefix}#'.",
                 "Known are var#, self#, meta#, mymdc# and param#.",
             )
-        node = node_of(draft.function)
-        if draft.hook and node is not None:
-            for touch in _with_methods(touches_of(node), draft, self.source.owner).assigns:
-                if draft.scope.resolve(touch.chain).kind in ("field", "other"):
-                    draft.assigns[draft.scope.dotted(touch.chain[0])] = None
+        self._check_assignments(draft)
         self._drafts[draft.name] = draft
+
+    def _check_assignments(self, draft: Draft) -> None:
+        if not draft.method:
+            return
+        for touch in assignments(draft.function, draft.scope.owner):
+            told = refused(touch, draft.scope, method=draft.name, is_hook=draft.hook is not None)
+            for message, remedy in told:
+                place = (self.source.file, touch.line, touch.column)
+                self.problems.append(Problem(*place, message, remedy))
+            if draft.hook and touch.chain[0] in draft.scope.members.fields:
+                draft.assigns[draft.scope.dotted(touch.chain[0])] = None
 
     # What the parameters ask for
 
@@ -256,7 +272,7 @@ class _Linker:
     def _follow(self, draft: Draft, touch: Touch, through: tuple[str, ...]) -> None:
         """A plain method or property of the class reads in the name of its caller."""
         name = touch.chain[0]
-        attribute = _attribute(draft.scope.owner, name)
+        attribute = attribute_of(draft.scope.owner, name)
         if attribute is None:
             self._check_spelling(draft, touch)
             return
@@ -349,8 +365,10 @@ class _Linker:
     def _check_names(self) -> None:
         if self.source.owner is None:
             return  # a file of functions may call a column what it likes
-        for name in (*self._scope.members.variables, *self._scope.groups):
-            if name in OUR_NAMES or name in DOCUMENT_NAMES:
+        members = self._scope.members
+        taken = OUR_NAMES | DOCUMENT_NAMES
+        for name in (*members.variables, *self._scope.groups, *members.fields):
+            if name in taken or (name in PEOPLES_NAMES and name not in members.fields):
                 draft = self._drafts.get(name)
                 self.problems.append(
                     Problem(
@@ -371,22 +389,3 @@ class _Linker:
 
     def _problem(self, draft: Draft, message: str, remedy: str) -> None:
         self.problems.append(Problem(self.source.file, line_of(draft.function), 1, message, remedy))
-
-
-def _with_methods(touches: Touches, draft: Draft, owner: type | None) -> Touches:
-    """Add what the plain methods assign that a hook calls on `self`."""
-    assigns = list(touches.assigns)
-    for touch in touches.reads:
-        function = _attribute(owner, touch.chain[0])
-        node = node_of(function) if hasattr(function, "__code__") else None
-        if node is not None and function is not draft.function:
-            assigns.extend(touches_of(node).assigns)
-    return Touches(touches.reads, tuple(assigns))
-
-
-def _attribute(owner: object | None, name: str) -> Any:
-    cls = owner if isinstance(owner, type) else type(owner)
-    for each in cls.__mro__:
-        if name in vars(each):
-            return vars(each)[name]
-    return None

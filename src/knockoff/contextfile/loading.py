@@ -17,7 +17,7 @@ from knockoff.contextfile.description import ContextDescription
 from knockoff.contextfile.linking import table_of
 from knockoff.contextfile.problems import ContextProblems, Problem
 from knockoff.contextfile.tables import TableSource
-from knockoff.language.members import Members, is_group, split_class, variable_from
+from knockoff.language.members import Members, is_group, variable_from
 from knockoff.language.plain import Run as PlainRun
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _executed(path: Path, source: bytes) -> types.ModuleType:
     module = types.ModuleType(name)
     module.__file__ = str(path)
     sys.modules[name] = module
-    linecache.checkcache(str(path))
+    linecache.checkcache()  # modules beside the file may have changed, too
     try:
         code = compile(source, str(path), "exec")
     except (SyntaxError, ValueError) as error:
@@ -179,6 +179,16 @@ def _tables(module: types.ModuleType, path: Path) -> tuple[dict[str, Table], lis
     return tables, problems
 
 
+def _members_of(cls: type) -> Members:
+    """What a run class consists of, with what it takes from classes that are no tables."""
+    own: Members = getattr(cls, "__knockoff_members__", None) or split_class(cls)
+    members = Members()
+    for base in reversed(cls.__mro__[1:]):
+        if base.__module__ == cls.__module__ and not hasattr(base, "__knockoff_members__"):
+            members = members.joined(split_class(base))
+    return members.joined(own)
+
+
 def is_run_class(cls: type) -> bool:
     """Whether a class is a table: derived from `Run`, or from Beanie's `Document` itself."""
     if hasattr(cls, "__knockoff_members__"):
@@ -193,10 +203,9 @@ def source_of_class(cls: type, file: str = "") -> TableSource:
     """Where the table of a run class comes from."""
     module = sys.modules.get(cls.__module__)
     names = vars(module) if module else {}
-    members: Members = getattr(cls, "__knockoff_members__", None) or split_class(cls)
     return TableSource(
         name=cls.__name__,
-        members=members,
+        members=_members_of(cls),
         file=file or getattr(module, "__file__", None) or f"<{cls.__module__}>",
         module=names,
         owner=cls,

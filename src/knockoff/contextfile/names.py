@@ -6,7 +6,7 @@ from typing import Final
 
 DOCUMENT_NAMES: Final = frozenset(
     """
-    aggregate all apply_changes avg bulk_writer cascade construct copy count create
+    add_child aggregate all apply_changes avg bulk_writer cascade construct copy count create
     current_date delete delete_all delete_many dict distinct dump_model fetch_all_links
     fetch_link fill_back_refs find find_all find_many find_one from_orm get
     get_bson_encoders get_changes get_collection_name get_lazy_fields get_link_fields
@@ -21,12 +21,16 @@ DOCUMENT_NAMES: Final = frozenset(
     set_collection_name set_database state_management_replace_objects
     state_management_save_previous sum swap_revision sync to_ref update update_all
     update_forward_refs upsert use_state_management validate validate_self
+    fill_after_insert fill_after_update fill_before_insert fill_before_update is_stored key
     """.split()  # noqa: SIM905  # eighty strings in quotes are not easier to read
 )
-"""Methods and attributes of a Beanie document; a test compares them with Beanie's own."""
+"""Methods and attributes of a run document, Beanie's and ours; a test compares them with both."""
 
 OUR_NAMES: Final = frozenset({"knockoff", "proposal", "run", "start_time", "added_at", "_id"})
 """Fields that knockoff itself fills."""
+
+PEOPLES_NAMES: Final = frozenset({"comment", "tags", "status"})
+"""Fields of every row that people type: a class may declare them anew, but not compute them."""
 
 
 def attribute_for(name: str) -> str:

@@ -111,6 +111,8 @@ async def _reason_against(broker: str, security: Security) -> str | None:
         )
     except KafkaError as error:
         return f"it answers, but refuses {security.protocol}: {error}"
+    except ConnectionRefusedError:
+        return "connection refused; nothing listens there"
     except OSError as error:
         return error.strerror or str(error) or type(error).__name__
     await connection.close()

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
@@ -167,7 +167,7 @@ class RunBatches:
         KafkaError, OSError, TimeoutError
             No broker lets us.
         """
-        self._member = Membership(
+        member = Membership(
             self._profile.topics,
             self._profile.brokers,
             self._security,
@@ -175,7 +175,11 @@ class RunBatches:
             client=self._client,
             fetch_ms=self._fetch_ms,
         )
-        await self._member.join()
+        async with AsyncExitStack() as unless_joined:
+            unless_joined.push_async_callback(member.leave)
+            await member.join()
+            unless_joined.pop_all()
+        self._member = member
 
     async def connect(self) -> None:
         """Get into the group; see `run_batches`."""

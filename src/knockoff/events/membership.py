@@ -48,9 +48,9 @@ _POLL_SECONDS: Final = 0.5
 _QUIET_POLLS: Final = 8
 _ASK_SECONDS: Final = 4.0
 _START_SECONDS: Final = 10.0
-_STOP_SECONDS: Final = 5.0
-_COMMIT_SECONDS: Final = 10.0
-_TOPICS_AGE_MS: Final = 5_000  # so soon is a topic seen that did not exist before
+_STOP_SECONDS: Final = 3.0
+_COMMIT_SECONDS: Final = 5.0
+_TOPICS_AGE_MS: Final = 3_000  # so soon is a topic seen that did not exist before
 _SESSION_MS: Final = 6_000  # so long waits the group for one that was killed; brokers allow no less
 
 
@@ -125,11 +125,13 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
     async def leave(self) -> None:
         """Leave the group, so that others need not wait for us, and disconnect."""
         self.turn += 1
-        try:
-            async with asyncio.timeout(_STOP_SECONDS):
-                await self._consumer.stop()
-        except TimeoutError:
-            log.warning("Kafka group %s: left without saying so, no broker listens.", self._group)
+        stopping = asyncio.create_task(self._consumer.stop())
+        await asyncio.wait({stopping}, timeout=_STOP_SECONDS)
+        if stopping.done() and not stopping.cancelled():
+            return stopping.result()
+        log.debug("Kafka group %s: left without a word, for nobody listens.", self._group)
+        await _abandon(self._consumer, stopping)
+        return None
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002
         """Called by aiokafka before each rebalance."""
@@ -242,6 +244,28 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
             partition, timeout_ms=int(_POLL_SECONDS * 1000), max_records=1
         )
         return polled[partition][0] if polled else None
+
+
+async def _abandon(consumer: Any, stopping: asyncio.Task[None]) -> None:
+    """End what aiokafka's stop leaves running when no broker answers.
+
+    It waits for answers, or is itself ended half-way by the cancellation of a
+    fetch of its own (aio-libs/aiokafka#647).
+    """
+    fetcher, coordinator = consumer._fetcher, consumer._coordinator  # noqa: SLF001
+    started = (
+        stopping,
+        coordinator._coordination_task,  # noqa: SLF001
+        coordinator._heartbeat_task,  # noqa: SLF001
+        coordinator._commit_refresh_task,  # noqa: SLF001
+        fetcher._fetch_task,  # noqa: SLF001
+        *fetcher._pending_tasks,  # noqa: SLF001
+    )
+    running = [task for task in started if task is not None]
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
+    await consumer._client.close()  # noqa: SLF001
 
 
 def _record(record: Any) -> Record:

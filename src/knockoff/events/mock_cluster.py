@@ -1,9 +1,10 @@
 """A broker without Apache Kafka: librdkafka's mock cluster, for the demo and the tests.
 
 It is a real TCP server of the Kafka protocol on a free port of 127.0.0.1, with
-consumer groups and committed offsets, in a thread of this process; what it was
-told is gone when it ends. It comes with the wheel of confluent-kafka, whose
-Python side shows only a part of it, so it is called by its C names.
+committed offsets, in threads of this process; what it was told is gone when it
+ends. A consumer group of it has one member: a second one is refused. It comes with
+the wheel of confluent-kafka, whose Python side shows only a part of it, so it is
+called by its C names.
 
 References
 ----------
@@ -85,7 +86,7 @@ def mock_cluster() -> Iterator[MockCluster]:
     try:
         if not cluster:
             raise BrokerError("The mock broker did not start: no free port on 127.0.0.1?")
-        # A real broker waits 3 s for more consumers before it serves the first one.
+        # Else it waits 3 s for more members of a group, as a real broker does.
         library.rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0)
         yield MockCluster(cluster)
     finally:

@@ -212,7 +212,6 @@ class Filling:
         return output
 
     def _self(self, formula: Formula, values: dict[str, Any]) -> Any:
-        assert self._table.body is not None  # methods have a class
         present = {name: value for name, value in values.items() if value is not MISSING}
         top = self._table.scope
         return self_of(formula, top, self._table.body, self._row, present)

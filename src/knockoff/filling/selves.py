@@ -6,8 +6,12 @@ it, so that a value which was not computed yet can never be mistaken for one.
 
 from __future__ import annotations
 
+import inspect
+import types
+from contextlib import suppress
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from knockoff.language.members import MISSING, Members
 
@@ -19,7 +23,11 @@ if TYPE_CHECKING:
 
 
 def self_of(
-    formula: Formula, top: Scope, body: type, row: Mapping[str, Any], values: Mapping[str, Any]
+    formula: Formula,
+    top: Scope,
+    body: type | None,
+    row: Mapping[str, Any],
+    values: Mapping[str, Any],
 ) -> Any:
     """Make the `self` of one variable or hook.
 
@@ -28,7 +36,8 @@ def self_of(
     top:
         Scope of the whole table.
     body:
-        The class of the table, never initialised by Beanie.
+        The class of the table, never initialised by Beanie; None for a file of functions,
+        whose methods are all in groups.
     row:
         Fields of the row, dotted.
     values:
@@ -36,6 +45,7 @@ def self_of(
     """
     if formula.scope.path:
         return _group_self(formula.scope, values)
+    assert body is not None  # else there are only groups
     fields = {name: field_of(top.members, name, row) for name in top.members.fields}
     known = {name: value for name, value in row.items() if "." not in name}
     made = _instance(body, {**known, **fields})
@@ -48,7 +58,7 @@ def self_of(
 def field_of(members: Members, name: str, row: Mapping[str, Any]) -> Any:
     """A declared field as the row has it, else its default; None where there is neither."""
     if name in row:
-        return deepcopy(row[name])
+        return _revived(members.fields[name].type, deepcopy(row[name]))
     default = members.fields[name].default
     if default is MISSING or type(default).__name__ == "PydanticUndefinedType":
         return None
@@ -56,6 +66,30 @@ def field_of(members: Members, name: str, row: Mapping[str, Any]) -> Any:
         default = default.get_default(call_default_factory=True)
         return None if type(default).__name__ == "PydanticUndefinedType" else default
     return deepcopy(default)
+
+
+def _revived(kind: Any, value: Any) -> Any:
+    """What was stored as a dict or as plain text, as the model or enum that it stands for.
+
+    A value that no longer fits stays as it is: an older context file wrote it.
+    """
+    if value is None:
+        return None
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Annotated, Union, types.UnionType):
+        inner = arguments[:1] if origin is Annotated else arguments
+        for each in inner:
+            revived = _revived(each, value)
+            if revived is not value:
+                return revived
+    elif origin is list and isinstance(value, list):
+        return [_revived(arguments[0], each) for each in value]
+    elif inspect.isclass(kind) and not isinstance(value, kind):
+        revive = getattr(kind, "model_validate", kind if issubclass(kind, Enum) else None)
+        if revive is not None:
+            with suppress(ValueError, TypeError):
+                return revive(value)
+    return value
 
 
 def _instance(body: type, row: Mapping[str, Any]) -> Any:
