@@ -320,9 +320,11 @@ def _in_short(column: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _number(text: str) -> int | float | None:
-    for kind in (int, float):
+    try:
+        number = int(text)
+    except ValueError:
         try:
-            return kind(text)
+            return float(text)
         except ValueError:
-            continue
-    return None
+            return None
+    return number if abs(number) < 2**63 else float(number)  # MongoDB's integers have 64 bits
