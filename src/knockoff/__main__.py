@@ -1,0 +1,5 @@
+"""`python -m knockoff` is the `knockoff` command."""
+
+from knockoff.cli import main
+
+main()

@@ -1,0 +1,67 @@
+"""One run on a card: a line per column, with what failed and where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from knockoff.cli.cells import Cells
+from knockoff.runkey import RunKey
+from knockoff.runs.stamps import slashed
+from knockoff.tui.rows import Row
+from knockoff.tui.text import cells_of, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import tzinfo
+
+    from knockoff.tui.cells import Cell
+    from knockoff.tui.columns import Column
+
+
+def card_of(
+    table: str, columns: Sequence[Mapping[str, Any]], row: Mapping[str, Any], zone: tzinfo
+) -> str:
+    """The card of one row."""
+    cells = Cells(columns, [row], zone)
+    key = RunKey(int(row["proposal"]), int(row["run"]))
+    data = ", ".join(map(str, row.get("knockoff", {}).get("data", ()))) or "no data"
+    head = typer.style(f"{key}", bold=True)
+    lines = [f"{head}  {data}  (table {table})"]
+    titles = [one_line(column.title) for column in cells.columns]
+    width = max(map(cells_of, titles))
+    for column, title, cell in zip(cells.columns, titles, cells.lines[0], strict=True):
+        if column.name == "run" or (column.is_quiet and not cell.text):
+            continue
+        padding = " " * (width - cells_of(title))
+        lines.extend(
+            f"  {title if not place else ' ' * cells_of(title)}{padding}  {text}"
+            for place, text in enumerate(_said(column, cell, Row(row), cells))
+        )
+    text = "\n".join(line.rstrip() for line in lines)
+    return text.replace("µ", "u").encode("ascii", "replace").decode() if cells.is_ascii else text
+
+
+def _said(column: Column, cell: Cell, row: Row, cells: Cells) -> list[str]:
+    """The value with its units, or the whole reason why there is none."""
+    problem = row.problem(column.key)
+    if problem is not None and problem.get("state") != "stale":
+        return [
+            typer.style(cell.text, fg="red") if cell.look == "failed" else cell.text,
+            *_place(problem),
+        ]
+    text = cell.text
+    if column.units and cell.look == "value" and not row.units(column.key):
+        text = f"{text} {column.units}"
+    array = row.array(slashed(column.name))
+    if array is not None and cell.look == "value":
+        text = f"{text}   from {cells.hand.size(array)}"
+    return [text]
+
+
+def _place(problem: Mapping[str, Any]) -> list[str]:
+    if not problem.get("line"):
+        return []
+    code = str(problem.get("context_line") or "").strip()
+    return [f"line {problem['line']} of the context file: {code}".rstrip(": ")]

@@ -1,0 +1,106 @@
+"""Tables and rows as the commands read them: what is stored, with the columns that describe it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from knockoff.errors import DatabaseError, EditError, WorkspaceError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, Sequence
+
+    from knockoff.database.client import Database
+    from knockoff.settings import Settings
+    from knockoff.workspace import Workspace
+
+MOST_SECONDS: Final = 20
+"""A question that takes longer is given up, so that it does not slow the table down."""
+
+_RUN: Final[Mapping[str, Any]] = {"name": "run", "title": "Run", "kind": "builtin", "type": "int"}
+
+
+@dataclass(frozen=True)
+class StoredTable:
+    """One table of the proposal, and its columns in the order of the context file."""
+
+    database: Database
+    name: str
+    columns: tuple[Mapping[str, Any], ...]
+    """Entries of the registry, the run number first."""
+
+    def column(self, name: str) -> Mapping[str, Any]:
+        """The column that somebody means by its field, its title, or the end of either.
+
+        Raises
+        ------
+        EditError
+            None or several are called so.
+        """
+        from knockoff.database.filters import column_named
+
+        try:
+            return column_named(name, self.columns)
+        except KeyError as error:
+            raise EditError(f"In the table {self.name} {error.args[0]}") from None
+
+    async def rows(
+        self, condition: Mapping[str, Any] | None = None, fields: Sequence[str] = ()
+    ) -> list[dict[str, Any]]:
+        """Rows by run; of each `fields`, or all of it."""
+        from knockoff.database.client import PyMongoError
+
+        wanted = dict.fromkeys(("run", *fields), 1) if fields else None
+        try:
+            found = self.database[self.name].find(dict(condition or {}), wanted)
+            rows: list[dict[str, Any]] = (
+                await found.sort("run", 1).max_time_ms(MOST_SECONDS * 1000).to_list(None)
+            )
+        except PyMongoError as error:
+            raise DatabaseError(
+                f"The table {self.name!r} cannot be read: {error}. "
+                f"`knockoff doctor` looks what is wrong."
+            ) from error
+        return rows
+
+
+@asynccontextmanager
+async def open_tables(
+    workspace: Workspace, settings: Settings, table: str | None = None
+) -> AsyncIterator[list[StoredTable]]:
+    """All tables of the proposal, or the one that was asked for; at least one.
+
+    Raises
+    ------
+    WorkspaceError
+        No run was ever recorded here.
+    EditError
+        There is no such table.
+    DatabaseError
+        MongoDB cannot be used.
+    """
+    from knockoff.recording.opening import open_database
+
+    async with open_database(workspace, settings) as database:
+        yield await tables_of(database, table)
+
+
+async def tables_of(database: Database, table: str | None = None) -> list[StoredTable]:
+    """The same on a database that is open already."""
+    from knockoff.database.registry import VARIABLES
+
+    by_table: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in await database[VARIABLES].find().sort([("order", 1), ("_id", 1)]).to_list(None):
+        by_table.setdefault(str(entry["table"]), [_RUN]).append(entry)
+    tables = [StoredTable(database, name, tuple(found)) for name, found in by_table.items()]
+    if not tables:
+        raise WorkspaceError(
+            "There is no table here yet. `knockoff listen` or `knockoff process RUN` makes it."
+        )
+    if table is None:
+        return tables
+    for each in tables:
+        if each.name == table:
+            return [each]
+    raise EditError(f"There is no table {table!r}; there are {', '.join(by_table)}.")

@@ -1,0 +1,73 @@
+"""`knockoff init`: make a workspace."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003  # typer reads it
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from knockoff.cli.place import place_of
+from knockoff.cli.words import examples, say
+from knockoff.errors import WorkspaceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        epilog=examples(
+            "knockoff init 1234",
+            "knockoff init 1234 --context sa2",
+            "knockoff init 1234 --folder . --data-root ~/data",
+        )
+    )(init)
+
+
+def init(
+    context: typer.Context,
+    proposal: Annotated[
+        int | None, typer.Argument(min=1, max=999_999, help="Proposal number.")
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option(help="Where to make it; else at <proposal>/usr/Shared/knockoff."),
+    ] = None,
+    context_file: Annotated[
+        str,
+        typer.Option("--context", help="Context file to start from: a template's name or a file."),
+    ] = "generic",
+    data_root: Annotated[
+        Path | None,
+        typer.Option(help="Folder with all proposals, if it is not the facility's."),
+    ] = None,
+) -> None:
+    """Make a workspace for a proposal.
+
+    It has a context file to start from, settings, and folders for results.
+    """
+    from knockoff.cli.templates import template_or_file
+    from knockoff.settings import read_settings
+    from knockoff.workspace import SETTINGS_FILE, Workspace
+
+    place = place_of(context)
+    number = proposal or place.proposal
+    if number is None:
+        raise WorkspaceError("Whose workspace? Name the proposal, as in: knockoff init 1234")
+    text = template_or_file(context_file)
+    settings: Mapping[str, Any] = {}
+    if data_root is not None:
+        settings = {"data_root": str(data_root.expanduser().absolute())}
+    chosen = folder or place.folder
+    if chosen is None:
+        root = data_root.expanduser() if data_root else read_settings().data_root
+        chosen = Workspace.place_of(number, root)
+    workspace = Workspace.create(chosen, number, context=text, settings=settings)
+    say(f"Made a workspace for proposal {number}. Next:")
+    say(f"  cd {workspace.folder}")
+    say(f"  edit {workspace.context_file.name}, then: knockoff context check")
+    say("  knockoff process all   or   knockoff listen")
+    say(f"Settings are in {SETTINGS_FILE}.")
+    typer.echo(workspace.folder)

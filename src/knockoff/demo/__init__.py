@@ -1,0 +1,1 @@
+"""A simulated beamtime on real parts."""
