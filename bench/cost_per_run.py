@@ -22,12 +22,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from knockoff.database.opening import open_database
 from knockoff.engine.environment import HEAVY
 from knockoff.events.mock_cluster import mock_cluster
 from knockoff.events.profiles import event_profile
 from knockoff.events.publishing import facility_message, publisher
 from knockoff.listener.listening import listen
-from knockoff.recording.opening import open_database, open_recorder
+from knockoff.recording.opening import open_recorder
 from knockoff.runkey import RunKey
 from knockoff.workspace import Workspace
 

@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any
 
 from knockoff.arrays.reading import read_array
 from knockoff.arrays.references import ArrayReference
+from knockoff.database.opening import open_database
 from knockoff.events.mock_cluster import mock_cluster
 from knockoff.events.profiles import event_profile
 from knockoff.events.publishing import facility_message, publisher
-from knockoff.recording.opening import open_database
 from knockoff.runkey import RunKey
 from knockoff.workspace import Workspace
 

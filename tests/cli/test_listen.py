@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from knockoff.cli.tui import Draughtsman, Typist
+from knockoff.database.opening import open_database
 from knockoff.errors import EditError
 from knockoff.events.mock_cluster import mock_cluster
 from knockoff.events.profiles import MAXWELL
 from knockoff.events.publishing import facility_message, publish
-from knockoff.recording.opening import open_database
 from knockoff.rundata.synthetic import write_run
 from knockoff.runkey import RunKey
 from knockoff.workspace import Workspace

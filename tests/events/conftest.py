@@ -6,10 +6,10 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-
-from knockoff.events.mock_cluster import mock_cluster
 from tests.kafka.apache_kafka import ApacheKafka, KafkaMissingError, apache_kafka
 from tests.kafka.facility import Broker, Facility
+
+from knockoff.events.mock_cluster import mock_cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -770,6 +770,29 @@ def test_each_group_computes_with_its_own_parameters(fill: Fill) -> None:
     }  # fmt: skip
 
 
+def test_functions_may_stand_beside_groups(fill: Fill) -> None:
+    """As in DAMNIT's files, where a group is an object at the top of the file."""
+    results = fill(
+        """
+        @Group
+        class Scaled:
+            factor: float = 1.0
+
+            @Variable
+            def value(self, data, n: "meta#run_number") -> float:
+                return self.factor * n
+
+        scaled = Scaled(factor=3.0)
+
+        @Variable
+        def twice(run, x: "var#scaled.value"):
+            return 2 * x
+        """
+    )
+
+    assert fields(results) == {"scaled.value": 3.0, "twice": 6.0}
+
+
 # Plain hooks
 
 
@@ -793,6 +816,74 @@ def test_what_a_hook_changed_is_its_result(fill: Fill) -> None:
     )
 
     assert fields(results) == {"foo": 2, "bop": "x", "history": [2]}
+
+
+def test_nested_models_and_enums_are_themselves_again(fill: Fill) -> None:
+    """A row has them as dicts and text; a method finds what its class declares."""
+    results = fill(
+        """
+        from enum import Enum
+        from pydantic import BaseModel
+
+        class Kind(Enum):
+            POWDER = "powder"
+
+        class Sample(BaseModel):
+            name: str = "LaB6"
+            shots: int = 0
+
+        class Runs(Run):
+            sample: Sample = Sample()
+            others: list[Sample] = []
+            kind: Annotated[Kind | None, Editable] = None
+            former: Sample | None = None
+
+            @after_event(Insert)
+            def shoot(self):
+                self.sample.shots += 1
+                self.others.append(Sample(name="Si"))
+
+            @Variable
+            def told(self, data) -> list[Any]:
+                known = self.kind is Kind.POWDER
+                return [self.sample.shots, self.others[0].name, known, self.former]
+        """,
+        row={"proposal": 1234, "run": 1, "kind": "powder", "former": {"shots": "many"}},
+    )
+
+    assert fields(results) == {
+        "sample": {"name": "LaB6", "shots": 1},
+        "others": [{"name": "Si", "shots": 0}],
+        "told": [1, "Si", True, {"shots": "many"}],
+    }
+
+
+def test_validate_on_save_checks_what_a_hook_assigned(fill: Fill) -> None:
+    """As Beanie does: values are converted, and what does not fit is the hook's problem."""
+    results = fill(
+        """
+        class Runs(Run):
+            count_of_shots: int
+            other: int
+
+            class Settings:
+                validate_on_save = True
+
+            @before_event(Insert)
+            def good(self):
+                self.count_of_shots = "3"
+
+            @before_event(Insert)
+            def bad(self):
+                self.other = "many"
+        """,
+        row={"proposal": 1234, "run": 1},
+    )
+
+    assert fields(results) == {"count_of_shots": 3}
+    assert outcomes(results) == {"good": "done", "bad": "failed"}
+    assert results["bad"].problem is not None
+    assert "other" in results["bad"].problem.message
 
 
 def test_a_hook_that_queries_fails_in_its_own_cells(fill: Fill) -> None:

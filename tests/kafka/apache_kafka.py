@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,6 +41,7 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=500
 """
 
 
@@ -65,7 +66,7 @@ def classpath() -> str:
     if shutil.which("mvn") is None:
         raise KafkaMissingError("no mvn on the PATH, and so no jars of Apache Kafka")
     CACHE.mkdir(exist_ok=True)
-    command = ["mvn", "-B", "-q", "-f", POM, "dependency:build-classpath"]
+    command = ["mvn", "-B", "-q", "-f", str(POM), "dependency:build-classpath"]
     done = subprocess.run(
         [*command, f"-Dmdep.outputFile={known}"], capture_output=True, text=True, check=False
     )

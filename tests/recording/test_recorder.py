@@ -387,14 +387,15 @@ async def test_a_saved_context_file_is_used_and_a_broken_one_is_not(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """People edit while it listens; a slip of the finger must not stop the night shift."""
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="knockoff")
     good = "from knockoff import Variable\n\n@Variable\ndef one():\n    return {}\n"
     workspace = make_workspace(good.format(1))
     database = plain(workspace)
 
     async def value_of(recorder: Recorder, run: int) -> Any:
         await recorder.record(RunKey(workspace.proposal, run), "raw")
-        while (row := await database.runs.find_one({"run": run, "one": {"$ne": None}})) is None:
+        query = {"run": run, "one": {"$ne": None}}
+        while (row := await database.runs.find_one(query)) is None:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
         return row["one"]
 

@@ -146,7 +146,7 @@ async def _context_file(workspace: Workspace) -> Finding:
 
 
 async def _server(workspace: Workspace, settings: Settings) -> Finding:
-    from knockoff.recording.opening import open_database
+    from knockoff.database.opening import open_database
 
     try:
         async with open_database(workspace, settings) as database:

@@ -159,7 +159,7 @@ async def _mongosh(workspace: Workspace, settings: Settings) -> list[str] | None
 
 
 async def _in_mongosh(workspace: Workspace, settings: Settings, command: list[str]) -> int:
-    from knockoff.recording.opening import open_server
+    from knockoff.database.opening import open_server
 
     async with open_server(workspace, settings):
         done = await asyncio.to_thread(subprocess.run, command, check=False)

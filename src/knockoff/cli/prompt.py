@@ -22,7 +22,7 @@ def talk(workspace: Workspace, settings: Settings) -> None:
     context file are there by name, and ``wait`` waits for what Beanie does:
     ``wait(Runs.find(Runs.hits > 10).to_list())``.
     """
-    from knockoff.recording.opening import open_database
+    from knockoff.database.opening import open_database
 
     with asyncio.Runner() as runner:
         stack = AsyncExitStack()

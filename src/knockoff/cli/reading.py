@@ -80,7 +80,7 @@ async def open_tables(
     DatabaseError
         MongoDB cannot be used.
     """
-    from knockoff.recording.opening import open_database
+    from knockoff.database.opening import open_database
 
     async with open_database(workspace, settings) as database:
         yield await tables_of(database, table)

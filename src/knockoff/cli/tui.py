@@ -14,6 +14,7 @@ from knockoff.cli.words import examples
 from knockoff.errors import SettingsError, WorkspaceError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from knockoff.database.client import Database
@@ -46,8 +47,8 @@ def tui(
 
 async def watch(workspace: Workspace, settings: Settings, table: str | None = None) -> None:
     """Show a table until somebody quits."""
+    from knockoff.database.opening import open_database
     from knockoff.database.tables import TableReader
-    from knockoff.recording.opening import open_database
     from knockoff.tui.app import RunTableApp
 
     async with open_database(workspace, settings) as database:
@@ -76,25 +77,35 @@ class Typist:
     def __init__(self, database: Database, table: str) -> None:
         self._database = database
         self._table = table
+        self._kept: Editing | None = None
 
     async def set_field(self, run_key: str, field: str, text: str) -> None:
         """Store `text`, read as the type of `field`."""
         from knockoff.runkey import RunKey
 
         key = RunKey.from_document_id(run_key)
-        await (await self._editing()).set_field(key, field, text, self._table)
+        with self._told():
+            await (await self._editing()).set_field(key, field, text, self._table)
 
     async def comment(self, run_key: str, text: str) -> None:
         """Replace the comment on a run."""
         from knockoff.runkey import RunKey
 
-        await (await self._editing()).comment(RunKey.from_document_id(run_key), text)
+        with self._told():
+            await (await self._editing()).comment(RunKey.from_document_id(run_key), text)
 
     async def _editing(self) -> Editing:
-        """Anew for each edit: the context file may have changed since the last one."""
+        """By the context file as it was used last, which may have changed since the last edit."""
         from knockoff.recording.opening import editing_of
 
-        return await editing_of(self._database)
+        self._kept = await editing_of(self._database, self._kept)
+        return self._kept
+
+    def _told(self) -> AbstractContextManager[None]:
+        """Say in our words that MongoDB is away."""
+        from knockoff.database.client import reworded
+
+        return reworded("MongoDB")
 
 
 class Draughtsman:
@@ -109,8 +120,10 @@ class Draughtsman:
         """Draw the array of a cell; the file's name."""
         from knockoff.cli.figures import write_variable
         from knockoff.cli.reading import tables_of
+        from knockoff.database.client import reworded
         from knockoff.runkey import RunKey
 
-        (table,) = await tables_of(self._database, self._table)
+        with reworded("MongoDB"):
+            (table,) = await tables_of(self._database, self._table)
         run = RunKey.from_document_id(run_key).run
         return str(await write_variable(self._arrays, table, run, variable))

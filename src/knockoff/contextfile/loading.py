@@ -17,7 +17,7 @@ from knockoff.contextfile.description import ContextDescription
 from knockoff.contextfile.linking import table_of
 from knockoff.contextfile.problems import ContextProblems, Problem
 from knockoff.contextfile.tables import TableSource
-from knockoff.language.members import Members, is_group, variable_from
+from knockoff.language.members import Members, is_group, split_class, variable_from
 from knockoff.language.plain import Run as PlainRun
 
 if TYPE_CHECKING:
@@ -183,9 +183,11 @@ def _members_of(cls: type) -> Members:
     """What a run class consists of, with what it takes from classes that are no tables."""
     own: Members = getattr(cls, "__knockoff_members__", None) or split_class(cls)
     members = Members()
-    for base in reversed(cls.__mro__[1:]):
-        if base.__module__ == cls.__module__ and not hasattr(base, "__knockoff_members__"):
-            members = members.joined(split_class(base))
+    for base in reversed(cls.__mro__[1:-1]):
+        if not hasattr(base, "__knockoff_members__"):
+            found = split_class(base)
+            if found.variables or found.hooks or found.groups:
+                members = members.joined(found)
     return members.joined(own)
 
 

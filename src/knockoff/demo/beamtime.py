@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from knockoff.database.jobs import JOBS
+from knockoff.database.opening import open_database
 from knockoff.database.server import stop as stop_server
 from knockoff.demo.acquisition import Acquisition
 from knockoff.errors import WorkspaceError
@@ -18,7 +19,6 @@ from knockoff.events.mock_cluster import mock_cluster
 from knockoff.events.profiles import MAXWELL
 from knockoff.events.publishing import publisher
 from knockoff.listener.listening import listen
-from knockoff.recording.opening import open_database
 from knockoff.rundata.finding import runs_on_disk
 from knockoff.workspace import Workspace
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import sys
+import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 HEAVY: Final = (
     "numpy",
@@ -83,12 +85,16 @@ def environment(settings: EngineSettings, package: Path | None) -> dict[str, str
     return {**passed, **_SET, **own, **settings.environment}
 
 
-def package_for(python: str, folder: Path) -> Path | None:
+@contextmanager
+def package_for(python: str) -> Iterator[Path | None]:
     """A folder with nothing but a link to this package, for an interpreter that is not ours.
 
     With our site-packages on its path it would import libraries built for another Python.
     """
     if python == sys.executable:
-        return None
-    (folder / "knockoff").symlink_to(Path(__file__).parents[1], target_is_directory=True)
-    return folder
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="knockoff-") as folder:
+        link = Path(folder) / "knockoff"
+        link.symlink_to(Path(__file__).parents[1], target_is_directory=True)
+        yield Path(folder)

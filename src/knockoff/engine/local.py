@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 from collections import defaultdict
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from knockoff.engine.environment import EngineSettings, package_for
@@ -16,6 +13,7 @@ from knockoff.engine.zygotes import Zygote
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from knockoff.contextfile.description import ContextDescription
     from knockoff.filling.messages import RunTask
@@ -29,13 +27,12 @@ async def open_engine(settings: EngineSettings) -> AsyncIterator[LocalEngine]:
     """Run user code on this machine; on the way out all that still runs is killed."""
     for folder in (settings.logs, settings.spool):
         folder.mkdir(parents=True, exist_ok=True)
-    link = Path(tempfile.mkdtemp(prefix="knockoff-"))
-    engine = LocalEngine(settings, package_for(settings.python, link))
-    try:
-        yield engine
-    finally:
-        await engine.close()
-        shutil.rmtree(link)
+    with package_for(settings.python) as package:
+        engine = LocalEngine(settings, package)
+        try:
+            yield engine
+        finally:
+            await engine.close()
 
 
 class LocalEngine:

@@ -70,6 +70,7 @@ class RunBatches:
         client: str,
         most: int,
         fetch_ms: int,
+        session_ms: int,
         wait: bool,
     ) -> None:
         self._profile = profile
@@ -78,6 +79,7 @@ class RunBatches:
         self._client = client
         self._most = most
         self._fetch_ms = fetch_ms
+        self._session_ms = session_ms
         self._patient = wait
         self._member: Membership | None = None
         self._turns_before = 0
@@ -123,7 +125,11 @@ class RunBatches:
             )
             return False
         self._owed[TopicPartition(batch.topic, batch.partition)] = batch
-        return await self._settled()
+        try:
+            return await self._settled()
+        except KafkaError as error:
+            log.info("%s/%d: not committed (%s).", batch.topic, batch.partition, error)
+            return False
 
     @property
     def lag(self) -> int:
@@ -174,6 +180,7 @@ class RunBatches:
             group=self._group,
             client=self._client,
             fetch_ms=self._fetch_ms,
+            session_ms=self._session_ms,
         )
         async with AsyncExitStack() as unless_joined:
             unless_joined.push_async_callback(member.leave)
@@ -211,18 +218,15 @@ class RunBatches:
             self._away = None
 
     async def _settled(self) -> bool:
-        """Commit what is owed; what cannot be committed now stays owed."""
+        """Commit what is owed. What cannot be committed now stays owed for this turn."""
         for partition, batch in list(self._owed.items()):
             member = self._member
             if member is None:
                 return False
-            if batch.turn == self._turn:
-                try:
-                    if not await member.commit(partition, batch.last_offset + 1):
-                        return False
-                except KafkaError as error:
-                    log.warning("Kafka did not take the offset of %s: %s", batch, error)
-                    return False
+            if batch.turn == self._turn and not await member.commit(
+                partition, batch.last_offset + 1
+            ):
+                return False
             if self._owed.get(partition) is batch:
                 del self._owed[partition]
         return True
@@ -282,6 +286,7 @@ async def run_batches(
     wait: bool = False,
     most: int = 500,
     fetch_ms: int = 50,
+    session_ms: int = 6_000,
 ) -> AsyncIterator[RunBatches]:
     """Join a consumer group; leave it again on the way out.
 
@@ -290,9 +295,12 @@ async def run_batches(
     Members of one `group` share the partitions, and what is committed; `client`
     is our name in the broker's logs. With `wait`, brokers that are away at the
     start are waited for, too, however long it takes. A batch has `most`
-    messages at most. `fetch_ms` is how long the broker may hold a request while
-    there is nothing to read. Kafka answers as soon as there is; librdkafka's
-    mock cluster only then, so that this is its delay.
+    messages at most.
+
+    `fetch_ms` is how long the broker may hold a request while there is nothing to
+    read. Kafka answers as soon as there is; librdkafka's mock cluster only then,
+    so that this is its delay. `session_ms` is how long the group waits for a
+    member that was killed; brokers allow no less than 6 s unless told to.
 
     Raises
     ------
@@ -309,6 +317,7 @@ async def run_batches(
         client=client,
         most=most,
         fetch_ms=fetch_ms,
+        session_ms=session_ms,
         wait=wait,
     )
     try:

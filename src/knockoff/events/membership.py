@@ -49,9 +49,8 @@ _QUIET_POLLS: Final = 8
 _ASK_SECONDS: Final = 4.0
 _START_SECONDS: Final = 10.0
 _STOP_SECONDS: Final = 3.0
-_COMMIT_SECONDS: Final = 5.0
+_COMMIT_SECONDS: Final = 3.0
 _TOPICS_AGE_MS: Final = 3_000  # so soon is a topic seen that did not exist before
-_SESSION_MS: Final = 6_000  # so long waits the group for one that was killed; brokers allow no less
 
 
 class SilentBrokerError(KafkaError):  # type: ignore[misc]
@@ -78,6 +77,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         group: str,
         client: str,
         fetch_ms: int,
+        session_ms: int,
     ) -> None:
         self._topics = topics
         self._group = group
@@ -88,9 +88,9 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             metadata_max_age_ms=_TOPICS_AGE_MS,
-            session_timeout_ms=_SESSION_MS,
+            session_timeout_ms=session_ms,
             fetch_max_wait_ms=fetch_ms,
-            heartbeat_interval_ms=_SESSION_MS // 3,
+            heartbeat_interval_ms=session_ms // 3,
             request_timeout_ms=20_000,  # longer than a group takes to gather
             **security.client_options(),
         )
@@ -127,11 +127,11 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         self.turn += 1
         stopping = asyncio.create_task(self._consumer.stop())
         await asyncio.wait({stopping}, timeout=_STOP_SECONDS)
-        if stopping.done() and not stopping.cancelled():
-            return stopping.result()
-        log.debug("Kafka group %s: left without a word, for nobody listens.", self._group)
-        await _abandon(self._consumer, stopping)
-        return None
+        if stopping.cancelled() or not stopping.done():
+            log.debug("Kafka group %s: left without a word, for nobody listens.", self._group)
+            await _abandon(self._consumer, stopping)
+        else:
+            stopping.result()
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002
         """Called by aiokafka before each rebalance."""
@@ -181,18 +181,20 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]
         ]
 
     async def commit(self, partition: TopicPartition, offset: int) -> bool:
-        """Let the group go on from `offset` next time; False if nobody could be told.
+        """Let the group go on from `offset` next time; False if our turn is over.
 
         Raises
         ------
         KafkaError
-            The broker refuses for another reason than a change of turns.
+            The broker refuses for another reason, or does not answer.
         """
         try:
             async with asyncio.timeout(_COMMIT_SECONDS):
                 await self._consumer.commit({partition: offset})
-        except (CommitFailedError, IllegalStateError, TimeoutError):
+        except (CommitFailedError, IllegalStateError):
             return False
+        except TimeoutError:
+            raise SilentBrokerError("no answer to a commit") from None
         return True
 
     @property

@@ -198,7 +198,7 @@ def _time(timestamp_ms: int, received: datetime) -> tuple[datetime, str]:
 def shortened(value: object, most: int = 80) -> str:
     """Show a value of a message on one line of printable ASCII, whatever it holds."""
     if isinstance(value, list | dict):  # repr would follow nesting of any depth
-        return f"a {'list' if isinstance(value, list) else 'object'} of {len(value)}"
+        return f"{'a list' if isinstance(value, list) else 'an object'} of {len(value)}"
     if isinstance(value, str | bytes):
         value = value[: most + 1]
     text = ascii(value)

@@ -94,8 +94,14 @@ def _units(value: Any) -> str | None:
 
 
 def _plain(value: Any) -> Any:
-    """A Pydantic model, which may be nested in a row, as the dict that it stands for."""
-    return value.model_dump() if hasattr(value, "model_dump") else value
+    """Pydantic models, which may be nested in a row, as the dicts that they stand for."""
+    if hasattr(value, "model_dump"):
+        return value.model_dump()
+    if type(value) is list:
+        return [_plain(each) for each in value]
+    if type(value) is dict:
+        return {name: _plain(each) for name, each in value.items()}
+    return value
 
 
 def _of_field(name: str, value: Any) -> Any:

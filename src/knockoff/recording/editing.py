@@ -24,7 +24,7 @@ class Editing:
 
     def __init__(self, database: Database, tables: Tables, by: str | None = None) -> None:
         self._database = database
-        self._tables = tables
+        self.tables = tables
         self._by = by or getpass.getuser()
 
     async def comment(self, key: RunKey, text: str) -> int:
@@ -58,7 +58,7 @@ class Editing:
             return value or None
         found = self._found(field, collection)
         value = typed(field, found[1].schema, text)
-        document: Any = await self._tables.classes[found[0]].get(key.document_id)
+        document: Any = await self.tables.classes[found[0]].get(key.document_id)
         if document is None:
             raise EditError(
                 f"There is no row of {key} in {found[0]} yet. "
@@ -70,7 +70,7 @@ class Editing:
         return value
 
     async def _note(self, key: RunKey, field: str, value: Any) -> int:
-        collections = list(self._tables.classes)
+        collections = list(self.tables.classes)
         return await note(self._database, collections, key, field, value, by=self._by)
 
     def _found(self, field: str, collection: str | None) -> tuple[str, FieldDescription]:
@@ -83,8 +83,8 @@ class Editing:
         """
         places = [
             (name, each)
-            for name in self._tables.classes
-            for each in self._tables.description(name).fields
+            for name in self.tables.classes
+            for each in self.tables.description(name).fields
             if each.name == field and collection in (None, name)
         ]
         if len(places) == 1:
@@ -92,8 +92,8 @@ class Editing:
         if places:
             tables = ", ".join(name for name, _ in places)
             raise EditError(f"{field} is in {tables}. Say which: --table {places[0][0]}.")
-        for name in self._tables.classes:
-            for variable in self._tables.description(name).variables:
+        for name in self.tables.classes:
+            for variable in self.tables.description(name).variables:
                 if field == variable.name or field in variable.outputs:
                     raise EditError(
                         f"{field} is computed (line {variable.line} of the context file) and "
@@ -101,6 +101,6 @@ class Editing:
                     )
         if field in RowFields.model_fields:
             raise EditError(f"{field} belongs to knockoff and cannot be typed.")
-        own = [each.name for table in self._tables.context.tables for each in table.fields]
+        own = [each.name for table in self.tables.context.tables for each in table.fields]
         known = [*PEOPLES_FIELDS, *own]
         raise EditError(f"There is no field {field!r}. {nearest(field, known)}".strip())

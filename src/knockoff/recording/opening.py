@@ -1,14 +1,12 @@
-"""Open what belongs to a workspace: its database, its recorder, its tables for editing."""
+"""Open what works on a workspace: its recorder, and its tables for editing."""
 
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from knockoff.database.client import database_name, open_client
-from knockoff.database.layout import check_layout
+from knockoff.database.opening import open_database
 from knockoff.database.registry import current_context
-from knockoff.database.server import embedded
 from knockoff.engine.environment import EngineSettings
 from knockoff.engine.local import open_engine
 from knockoff.errors import WorkspaceError
@@ -17,45 +15,13 @@ from knockoff.recording.filler import ServiceFiller
 from knockoff.recording.recorder import Folders, Recorder
 from knockoff.recording.tables import open_tables
 from knockoff.runs.described import read_description
-from knockoff.settings.choices import EMBEDDED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from knockoff.database.client import Client, Database
+    from knockoff.database.client import Database
     from knockoff.settings import Settings
     from knockoff.workspace import Workspace
-
-
-@asynccontextmanager
-async def open_server(workspace: Workspace, settings: Settings) -> AsyncIterator[Client]:
-    """Connect to the workspace's MongoDB; the embedded one is started if nobody did.
-
-    Raises
-    ------
-    DatabaseError
-        It cannot be reached or used; the message says what to do.
-    """
-    async with AsyncExitStack() as stack:
-        uri = settings.database.get_secret_value()
-        if uri == EMBEDDED:
-            uri = await stack.enter_async_context(embedded(workspace.database_folder))
-        yield await stack.enter_async_context(open_client(uri))
-
-
-@asynccontextmanager
-async def open_database(workspace: Workspace, settings: Settings) -> AsyncIterator[Database]:
-    """The proposal's database, its layout checked.
-
-    Raises
-    ------
-    DatabaseError
-        It cannot be reached or used, or another version of knockoff has laid it out.
-    """
-    async with open_server(workspace, settings) as client:
-        database: Database = client[database_name(workspace.proposal)]
-        await check_layout(database)
-        yield database
 
 
 @asynccontextmanager
@@ -91,16 +57,28 @@ async def open_editing(workspace: Workspace, settings: Settings) -> AsyncIterato
         No run was ever recorded here.
     """
     async with open_database(workspace, settings) as database:
-        yield await editing_of(database)
+        editing = await editing_of(database)
+        yield editing
+        editing.tables.forget()
 
 
-async def editing_of(database: Database) -> Editing:
-    """The same on a database that is open already."""
+async def editing_of(database: Database, before: Editing | None = None) -> Editing:
+    """The same on a database that is open already; `before` again if it is still good.
+
+    Raises
+    ------
+    WorkspaceError
+        No run was ever recorded here.
+    """
     described = await current_context(database)
     if described is None:
         raise WorkspaceError(
             "There is no table here yet. `knockoff listen` or `knockoff process RUN` makes it."
         )
+    if before is not None:
+        if before.tables.context.source_hash == described["source_hash"]:
+            return before
+        before.tables.forget()
     context = read_description(described)
     tables = await open_tables(database, context, ServiceFiller(), register_it=False)
     return Editing(database, tables)

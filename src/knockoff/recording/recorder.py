@@ -94,7 +94,8 @@ class Recorder:
         self._news = asyncio.Event()
         self._elsewhere: dict[str, tuple[Job, Spool]] = {}
         """Jobs whose workers outlived their recorder."""
-        self._complaint = ""
+        self._refused: frozenset[tuple[str, int, int]] = frozenset()
+        """How the files of the context looked that could not be used."""
         self._former: Tables | None = None
 
     # What a recorder before us left behind
@@ -252,14 +253,16 @@ class Recorder:
 
     async def _reload(self) -> None:
         """Use the context file as it is now; one with problems leaves the last good one in use."""
+        looks = await asyncio.to_thread(_looks_of, self._folders.context_file)
+        if looks == self._refused:
+            return
         try:
             context = await self._engine.describe(self._folders.context_file)
         except (ContextFileError, WorkerError) as error:
-            if str(error) != self._complaint:
-                log.error("The context file is used as it was before, because:\n%s", error)
-            self._complaint = str(error)
+            log.error("The context file is used as it was before, because:\n%s", error)
+            self._refused = looks
             return
-        self._complaint = ""
+        self._refused = frozenset()
         if context == self.tables.context:
             return
         if self._former is not None:
@@ -354,3 +357,15 @@ class Recorder:
     async def _let_go(self, job: Job) -> None:
         await self._let_row_go(job)
         await hand_back(self.database, job)
+
+
+def _looks_of(context_file: Path) -> frozenset[tuple[str, int, int]]:
+    """Name, time and size of the context file and the modules beside it."""
+    found = set()
+    for file in {context_file, *context_file.parent.glob("*.py")}:
+        try:
+            stat = file.stat()
+        except OSError:  # an editor replaces it just now
+            continue
+        found.add((file.name, stat.st_mtime_ns, stat.st_size))
+    return frozenset(found)

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Literal
 
+from knockoff.runs.states import TROUBLES, state_of
 from knockoff.tui.numbers import NumberFormat, shorter
-from knockoff.tui.rows import ABSENT, TROUBLES, Row
+from knockoff.tui.rows import ABSENT, Row
 from knockoff.tui.text import one_line
 
 if TYPE_CHECKING:
@@ -172,14 +173,14 @@ class Hand:
 
     def _waiting(self, column: Column, row: Row, right: bool) -> Cell:
         signs = self.glyphs
-        work = [each for each in row.active.values() if isinstance(each, Mapping)]
-        if any(each.get("variable") in (column.key, column.name) for each in work):
+        state = state_of(row.document, column.name, column.data)
+        if state.word == "running":
             return Cell((f"{signs.running} running", signs.running), "running", right)
-        if column.data not in row.kinds:
-            full = f"{signs.waiting} waiting for {column.data}"
-            return Cell((full, f"{signs.waiting} {column.data}", signs.waiting), "muted", right)
-        if work:
+        if state.word == "queued":
             return Cell((f"{signs.queued} queued", signs.queued), "muted", right)
+        if state.word.startswith("waiting"):
+            full = f"{signs.waiting} {state.word}"
+            return Cell((full, f"{signs.waiting} {column.data}", signs.waiting), "muted", right)
         return Cell(("not computed yet", "not yet", signs.dash), "muted", right)
 
 

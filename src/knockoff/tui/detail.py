@@ -14,10 +14,11 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from knockoff.runs.states import TROUBLES
 from knockoff.tui.chart import chart, picture
 from knockoff.tui.feed import points_of
 from knockoff.tui.numbers import NumberFormat
-from knockoff.tui.rows import ABSENT, TROUBLES, Row
+from knockoff.tui.rows import ABSENT, Row
 from knockoff.tui.text import harmless, one_line
 
 if TYPE_CHECKING:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from knockoff.runs.states import TROUBLES
+
 if TYPE_CHECKING:
     from knockoff.tui.source import Document
 
@@ -19,9 +21,6 @@ class Absent:
 
 ABSENT: Final = Absent()
 """The document has no such field: never computed, which is not the same as None."""
-
-TROUBLES: Final = frozenset({"failed", "timed out", "killed"})
-"""The states that somebody should look at."""
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from knockoff.tui.rows import TROUBLES, Row
+from knockoff.runs.states import TROUBLES
 
 if TYPE_CHECKING:
     from knockoff.tui.feed import Feed
+    from knockoff.tui.rows import Row
     from knockoff.tui.store import RunStore
 
 

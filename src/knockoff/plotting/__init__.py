@@ -1,0 +1,1 @@
+"""Values of a table as figures: columns against each other, and arrays."""

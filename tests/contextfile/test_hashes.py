@@ -1,0 +1,221 @@
+"""A result is current as long as the code that made it does the same."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from knockoff.contextfile.loading import Context
+
+    Loaded = Callable[[str], Context]
+    Hashes = Callable[..., dict[str, str]]
+
+CONTEXT = '''
+from functools import lru_cache
+from typing import Annotated
+import beside
+from beside_too import scaled
+from knockoff import Group, Run, Source, Variable
+
+FACTOR = 2.0
+LIMITS = {"low": [1, 2]}
+ENERGIES = Annotated[float, Source("A:output", "data.energy")]
+
+def doubled(x):
+    """Twice as much."""
+    return FACTOR * x
+
+@lru_cache
+def remembered(x):
+    return x + 1
+
+class Geometry:
+    distance = 5.0
+
+    def angle(self, x):
+        return x / self.distance
+
+@Group
+class Xgm:
+    device: str
+
+    @Variable
+    def energy(self, data) -> float:
+        return len(self.device)
+
+class Runs(Run):
+    xgm = Xgm(device="A")
+    other = Xgm(device="A")
+
+    @Variable(title="Title", units="mm")
+    def a(self, data, energies: ENERGIES) -> float:
+        """What it means."""
+        x = doubled(1.0)  # a comment
+        return scaled(x + LIMITS["low"][0]) + remembered(x) + self.shifted(x)
+
+    @Variable(summary="mean")
+    def b(self, data) -> float:
+        return Geometry().angle(beside.offset())
+
+    def shifted(self, x):
+        return x + 3
+'''
+
+BESIDE = """
+import deeper
+
+def offset():
+    return deeper.VALUE
+"""
+
+ALL = ("a", "b", "xgm.energy", "other.energy")
+
+
+@pytest.fixture
+def hashes(loaded: Loaded, folder: Path) -> Iterator[Hashes]:
+    """The hashes of a file, each time as a new process would find them."""
+
+    def hashes_of(
+        text: str = CONTEXT, *, beside: str = BESIDE, too: str = "def scaled(x):\n    return 5 * x",
+        deeper: str = "VALUE = 1",
+    ) -> dict[str, str]:  # fmt: skip
+        for name, source in {"beside": beside, "beside_too": too, "deeper": deeper}.items():
+            sys.modules.pop(name, None)
+            (folder / f"{name}.py").write_text(source)
+        variables = loaded(text).tables["runs"].description.variables
+        return {variable.name: variable.code for variable in variables}
+
+    sys.dont_write_bytecode, before = True, sys.dont_write_bytecode
+    yield hashes_of
+    sys.dont_write_bytecode = before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("  # a comment", ""),
+        ('"""What it means."""', '"""Quite another text."""'),
+        ('"""Twice as much."""', ""),
+        ("x = doubled(1.0)", "x = (\n            doubled( 1.0 )\n        )"),
+        ('title="Title", units="mm"', 'title="Another", units="m", tags="x"'),
+        ("class Geometry:", "\n\n\nclass Geometry:"),
+        ("energies: ENERGIES) -> float:", "energies: ENERGIES) -> 'float':"),
+    ],
+)  # fmt: skip
+def test_what_changes_no_value_changes_no_hash(hashes: Hashes, old: str, new: str) -> None:
+    """Nobody's night of computing is thrown away for a comment."""
+    before = hashes()
+    assert old in CONTEXT
+
+    assert hashes(CONTEXT.replace(old, new)) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "changed"),
+    [
+        ("x = doubled(1.0)", "x = doubled(1.5)", {"a"}),
+        ("return FACTOR * x", "return FACTOR * x + 1", {"a"}),
+        ("FACTOR = 2.0", "FACTOR = 2.5", {"a"}),
+        ('{"low": [1, 2]}', '{"low": [1, 3]}', {"a"}),
+        ("return x + 1", "return x + 2", {"a"}),
+        ("return x + 3", "return x + 4", {"a"}),
+        ('Source("A:output", "data.energy")', 'Source("B:output", "data.energy")', {"a"}),
+        ("distance = 5.0", "distance = 6.0", {"b"}),
+        ("return x / self.distance", "return x // self.distance", {"b"}),
+        ('summary="mean"', 'summary="median"', {"b"}),
+        ('other = Xgm(device="A")', 'other = Xgm(device="B")', {"other.energy"}),
+        ("return len(self.device)", "return 1 + len(self.device)", {"xgm.energy", "other.energy"}),
+    ],
+)  # fmt: skip
+def test_what_may_change_a_value_changes_its_hash_and_no_other(
+    hashes: Hashes, old: str, new: str, changed: set[str]
+) -> None:
+    """A function it calls, a constant, a source, a parameter: whatever it uses counts."""
+    before = hashes()
+    assert old in CONTEXT
+
+    after = hashes(CONTEXT.replace(old, new))
+
+    assert {name for name in ALL if after[name] != before[name]} == changed
+
+
+def test_modules_beside_the_file_count(hashes: Hashes) -> None:
+    """Of a module all of it, of a function imported from one what it uses; and what they import."""
+    before = hashes()
+
+    module = hashes(beside=BESIDE.replace("deeper.VALUE", "deeper.VALUE + 1"))
+    function = hashes(too="def scaled(x):\n    return 6 * x")
+    comment = hashes(too="def scaled(x):\n    # five\n    return 5 * x")
+    deeper = hashes(deeper="VALUE = 2")
+
+    assert [name for name in ALL if module[name] != before[name]] == ["b"]
+    assert [name for name in ALL if function[name] != before[name]] == ["a"]
+    assert comment == before
+    assert [name for name in ALL if deeper[name] != before[name]] == ["b"]
+
+
+def test_a_summary_that_is_a_function_counts(loaded: Loaded) -> None:
+    """The cell shows what it makes of the value."""
+    text = """
+from knockoff import Run, Variable
+
+class Runs(Run):
+    @Variable(summary=lambda value: value[0])
+    def a(self, data) -> list[int]:
+        return [1, 2]
+"""
+    first = loaded(text).tables["runs"].description.variable("a").code
+    second = (
+        loaded(text.replace("value[0]", "value[1]")).tables["runs"].description.variable("a").code
+    )
+
+    assert first != second
+
+
+def test_a_constant_that_is_an_object_counts_with_what_is_in_it(loaded: Loaded) -> None:
+    """Geometries and calibrations are often dataclasses, enums or arrays."""
+    text = """
+from dataclasses import dataclass
+from enum import Enum
+import numpy as np
+from knockoff import Run, Variable
+
+@dataclass
+class Geometry:
+    distance: float
+
+class Mode(Enum):
+    FAST = 1
+
+GEOMETRY, MODE, MASK = Geometry(5.0), Mode.FAST, np.zeros(3)
+
+class Runs(Run):
+    @Variable
+    def a(self, data) -> float:
+        return GEOMETRY.distance
+
+    @Variable
+    def b(self, data) -> str:
+        return str(MODE)
+
+    @Variable
+    def c(self, data) -> float:
+        return MASK.sum()
+"""
+
+    def hashed(text: str) -> list[str]:
+        return [each.code for each in loaded(text).tables["runs"].description.variables]
+
+    before = hashed(text)
+    a, _, _ = hashed(text.replace("Geometry(5.0)", "Geometry(6.0)"))
+    _, b, _ = hashed(text.replace("FAST = 1", "FAST = 2"))
+    _, _, c = hashed(text.replace("zeros(3)", "ones(3)"))
+
+    assert all(new != old for new, old in zip([a, b, c], before, strict=True))
+    assert hashed(text) == before

@@ -1,0 +1,163 @@
+"""The context files that people start from load without a problem and fill a run."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from knockoff.contextfile.loading import load
+from knockoff.filling.filling import Filling
+from knockoff.filling.messages import Result, RunTask
+from knockoff.rundata.synthetic import write_proc, write_run
+from knockoff.runkey import RunKey
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Filled = Callable[..., dict[str, Result]]
+
+INSTRUMENTS = {"generic": "HED", "sa1": "SPB", "sa2": "MID", "sa3": "SCS", "demo": "MID"}
+TRAINS, PULSES = 30, 8
+LASING, HIT_BEST, DARK = 1, 6, 10
+
+
+@pytest.fixture
+def shipped() -> Iterator[Path]:
+    """The folder of context files, found as an installed package has it."""
+    with as_file(files("knockoff") / "contexts") as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Runs of every instrument, whose gas monitors have the facility's empty slots."""
+    root = tmp_path_factory.mktemp("data")
+    for number, (name, instrument) in enumerate(INSTRUMENTS.items(), 1):
+        for run in (LASING, HIT_BEST, DARK):
+            key = RunKey(number, run)
+            slots = None if name == "demo" else 1000
+            write_run(root, key, instrument=instrument, trains=TRAINS, pulses=PULSES, slots=slots)
+            write_proc(root, key)
+    return root
+
+
+@pytest.fixture
+def filled(shipped: Path, root: Path, tmp_path: Path) -> Filled:
+    """Fill a run with one of the shipped files."""
+
+    def fill(name: str, run: int = LASING, **row: Any) -> dict[str, Result]:
+        context = load(shipped / f"{name}.py")
+        proposal = [*INSTRUMENTS].index(name) + 1
+        (table,) = context.tables.values()
+        task = RunTask(
+            proposal, run, table.description.collection, "1", str(tmp_path), str(root), row=row
+        )
+        results: list[Any] = []
+        Filling(context, task).fill(table.formulas, results.append)
+        return {each.variable: each for each in results if isinstance(each, Result)}
+
+    return fill
+
+
+def fields(results: dict[str, Result]) -> dict[str, Any]:
+    """All that would be in the row afterwards."""
+    return {name: value for each in results.values() for name, value in each.fields.items()}
+
+
+def test_the_shipped_files_are_those_that_are_tested_here(shipped: Path) -> None:
+    """A new one is tested from its first day on."""
+    assert {path.stem for path in shipped.glob("*.py")} == set(INSTRUMENTS)
+
+
+@pytest.mark.parametrize("name", ["generic", "sa1", "sa2", "sa3"])
+def test_a_template_fills_every_column(filled: Filled, root: Path, name: str) -> None:
+    """Somebody who starts with it sees numbers at once, and no column that never works."""
+    results = filled(name)
+
+    row = fields(results)
+    assert {result.outcome for result in results.values()} == {"done"}
+    assert row["trains"] == TRAINS
+    assert TRAINS / 10 <= row["run_length"] < 10
+    assert row["raw_size"] == pytest.approx(size(root, name, "raw") / 1e12)
+    assert row["proc_size"] == pytest.approx(size(root, name, "proc") / 1e12)
+
+
+@pytest.mark.parametrize("name", ["sa1", "sa2", "sa3"])
+def test_empty_slots_of_the_gas_monitor_do_not_count_as_pulses(filled: Filled, name: str) -> None:
+    """They hold 1, which would draw the mean of a thousand slots down to almost that."""
+    results = filled(name)
+
+    row = fields(results)
+    assert row["pulses"] == PULSES
+    assert 300 < row["xgm_intensity"] < 3000
+    array = results["xgm_intensity"].array
+    assert array is not None
+    assert array["shape"] == [TRAINS]
+    assert results["xgm_intensity"].units == "µJ"
+
+
+def test_the_demo_shows_every_kind_of_cell(filled: Filled) -> None:
+    """Numbers, trendlines, images, text, style, and each reason for an empty cell."""
+    results = filled("demo", HIT_BEST)
+
+    row = fields(results)
+    assert row["trains"] == TRAINS
+    assert row["sample_x"] == 0.0
+    assert row["xgm.pulses"] == PULSES
+    assert row["xgm.lasing"] is True
+    assert row["label"] == "powder at +0.0 mm"
+    assert row["hit_rate"] > 50
+    assert results["hit_rate"].style == {"bold": True, "background": "#1f6f43"}
+    previews = {name: result.preview and result.preview["kind"] for name, result in results.items()}
+    assert previews["mean_image"] == previews["photons"] == "png"
+    assert previews["sample_y"] == previews["scattering"] == "trend"
+    assert results["spectrum_peak"].outcome == "failed"
+    assert results["detuning"].outcome == "blocked"
+    assert results["detuning"].problem is not None
+    assert results["detuning"].problem.cause == ("spectrum_peak",)
+    problems = {name for name, result in results.items() if result.outcome != "done"}
+    assert problems == {"spectrum_peak", "detuning"}
+
+
+def test_a_dark_run_of_the_demo_skips_what_needs_light(filled: Filled) -> None:
+    """With the reason, and without a failure more than in the light."""
+    results = filled("demo", DARK)
+
+    skipped = {
+        name: result.problem for name, result in results.items() if result.outcome == "skipped"
+    }
+    assert set(skipped) == {"hit_rate", "xgm.jitter"}
+    assert {problem and problem.message for problem in skipped.values()} == {"dark run"}
+    assert fields(results)["label"] == "dark"
+
+
+def test_the_threshold_of_the_demo_decides_what_is_a_hit(filled: Filled) -> None:
+    """It is the field to type into when one tries the table."""
+    assert fields(filled("demo", HIT_BEST, threshold=1000.0))["hits"] == 0
+    assert fields(filled("demo", HIT_BEST, threshold=0.0))["hits"] > 20
+
+
+def test_the_demo_uses_most_of_the_language(shipped: Path) -> None:
+    """People learn from it: proc data, groups, tags, units, summaries, a hook, an edited field."""
+    (table,) = load(shipped / "demo.py").tables.values()
+    variables = {each.name: each for each in table.description.variables}
+
+    assert {each.data for each in variables.values()} == {"raw", "proc"}
+    assert variables["hits"].data == "proc"
+    assert variables["hits"].fields_read == ("threshold",)
+    assert variables["xgm.pulse_energy"].title == "XGM/Pulse energy"
+    assert variables["describe"].hook
+    assert all(each.description for each in variables.values())
+    assert {field.name: field.editable for field in table.description.fields} == {
+        "threshold": True,
+        "label": False,
+    }
+
+
+def size(root: Path, name: str, kind: str) -> int:
+    """Bytes of a run's files."""
+    proposal = f"p{[*INSTRUMENTS].index(name) + 1:06d}"
+    return sum(file.stat().st_size for file in root.glob(f"*/*/{proposal}/{kind}/r0001/*.h5"))
