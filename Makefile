@@ -43,7 +43,7 @@ bench: ready ## Print every figure that the documentation claims.
 	@for file in bench/*.py; do echo "knockoff: $$file"; $(bin)/python $$file || exit 1; done
 
 kafka: ready ## Run the tests that want a real Apache Kafka (needs Java and Maven).
-	@$(bin)/python -m pytest tests/kafka tests/events -k kafka $(TEST)
+	@KNOCKOFF_TEST_KAFKA=required $(bin)/python -m pytest tests/events -m kafka $(TEST)
 
 lock: ## Resolve all packages afresh and write constraints.txt.
 	@scripts/lock

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from knockoff.contextfile.linking import Draft
-    from knockoff.contextfile.scope import Scope
     from knockoff.language.members import Field
 
 
@@ -70,12 +69,12 @@ def title_of(draft: Draft) -> str:
     return draft.scope.separator.join((*draft.scope.titles, own))
 
 
-def described_field(scope: Scope, field: Field) -> FieldDescription:
+def described_field(field: Field, place: int) -> FieldDescription:
     """What the recorder learns of a field that the class declares."""
     editable = field.editable
     default = _default(field)
     return FieldDescription(
-        name=scope.dotted(field.name),
+        name=field.name,
         title=(editable and editable.title) or in_words(field.name),
         schema=schema_of(field.type),
         editable=editable is not None,
@@ -84,6 +83,7 @@ def described_field(scope: Scope, field: Field) -> FieldDescription:
         units=editable.units if editable else None,
         tags=_tags(editable.tags if editable else ()),
         type=name_of(field.type),
+        place=place,
     )
 
 

@@ -81,6 +81,8 @@ class FieldDescription:
     units: str | None = None
     tags: tuple[str, ...] = ()
     type: str = ""
+    place: int = 0
+    """Among the columns, as of a variable."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from knockoff.contextfile.tables import Formula, Table
 from knockoff.language.order import CircularVariablesError, in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from knockoff.contextfile.inputs import Input
     from knockoff.contextfile.reads import Touch
@@ -76,6 +76,15 @@ class Draft:
         return (*self.reads, *(name for name in self.may_read if name not in self.reads))
 
 
+def _in_source_order(scope: Scope) -> Iterator[str]:
+    """All dotted names of a scope; a group's stand where the group does."""
+    for name in dict.fromkeys((*scope.members.names, *scope.groups)):
+        if name in scope.groups:
+            yield from _in_source_order(scope.groups[name])
+        else:
+            yield scope.dotted(name)
+
+
 def table_of(source: TableSource) -> tuple[Table | None, tuple[Problem, ...]]:
     """Put a table together, and collect everything that is wrong with it.
 
@@ -115,7 +124,7 @@ class _Linker:
         if self.problems:
             return None
         folder = Path(self.source.file).parent
-        places = {name: place for place, name in enumerate(self._drafts)}
+        places = {name: place for place, name in enumerate(_in_source_order(self._scope))}
         formulas = {
             name: Formula(
                 description=described_variable(self._drafts[name], folder, places[name]),
@@ -133,10 +142,8 @@ class _Linker:
             collection=self.source.collection,
             variables=tuple(formula.description for formula in formulas.values()),
             fields=tuple(
-                described_field(scope, each)
-                for scope in self._scope.everything()
-                if scope is self._scope
-                for each in scope.members.fields.values()
+                described_field(each, places[each.name])
+                for each in self._scope.members.fields.values()
                 if each.name not in ROW_FIELDS
             ),
             indexes=indexes_of(self.source.settings),

@@ -226,6 +226,9 @@ def functions_in(names: dict[str, Any], module: str) -> Members:
         function = variable.function if variable else None
         if variable is not None and getattr(function, "__module__", None) == module:
             members.variables[name] = variable
+    members.names = tuple(
+        name for name in names if name in members.variables or name in members.groups
+    )
     return members
 
 

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from pymongo import DESCENDING, ReplaceOne
 
 if TYPE_CHECKING:
-    from knockoff.contextfile.description import ContextDescription, TableDescription
+    from knockoff.contextfile.description import (
+        ContextDescription,
+        FieldDescription,
+        TableDescription,
+        VariableDescription,
+    )
     from knockoff.database.client import Database
 
 VARIABLES: Final = "knockoff.variables"
@@ -67,43 +73,57 @@ def _entries(table: TableDescription) -> list[dict[str, Any]]:
     for name, title, kind in BUILTIN:
         entries.append(_entry(table, name, title=title, kind="builtin", type=kind))
     entries[0]["schema"] = {"type": "string"}
-    filled = {output for variable in table.variables for output in variable.outputs}
-    entries.extend(
-        _entry(
-            table,
-            field.name,
-            title=field.title,
-            kind="editable" if field.editable else "field",
-            type=field.type,
-            schema=field.schema,
-            description=field.description,
-            units=field.units,
-            tags=list(field.tags),
-            filled=field.name in filled,
-        )
-        for field in table.fields
-    )
-    names = {field.name for field in table.fields}
-    for variable in sorted(table.variables, key=lambda each: each.place):
-        if variable.transient or (variable.hook and set(variable.outputs) <= names):
-            continue
-        entries.append(
-            _entry(
-                table,
-                variable.name,
-                title=variable.title,
-                kind="variable",
-                type=variable.type,
-                description=variable.description,
-                units=variable.units,
-                tags=list(variable.tags),
-                data=variable.data,
-                line=variable.line,
-            )
-        )
+    columns = [
+        *((each.place, _of_field(table, each)) for each in table.fields),
+        *(
+            (each.place, _of_variable(table, each))
+            for each in table.variables
+            if _shows(table, each)
+        ),
+    ]
+    entries.extend(entry for _, entry in sorted(columns, key=itemgetter(0)))
     for place, entry in enumerate(entries):
         entry["order"] = place
     return entries
+
+
+def _shows(table: TableDescription, variable: VariableDescription) -> bool:
+    """Whether a variable has a column of its own, and not those of the fields that it fills."""
+    fields = {field.name for field in table.fields}
+    return not variable.transient and not (variable.hook and set(variable.outputs) <= fields)
+
+
+def _of_field(table: TableDescription, field: FieldDescription) -> dict[str, Any]:
+    hooks = [each for each in table.variables if each.hook and field.name in each.outputs]
+    return _entry(
+        table,
+        field.name,
+        title=field.title,
+        kind="editable" if field.editable else "field",
+        type=field.type,
+        schema=field.schema,
+        description=field.description,
+        units=field.units,
+        tags=list(field.tags),
+        data=hooks[0].data if hooks else None,
+        line=hooks[0].line if hooks else None,
+        filled=bool(hooks),
+    )
+
+
+def _of_variable(table: TableDescription, variable: VariableDescription) -> dict[str, Any]:
+    return _entry(
+        table,
+        variable.name,
+        title=variable.title,
+        kind="variable",
+        type=variable.type,
+        description=variable.description,
+        units=variable.units,
+        tags=list(variable.tags),
+        data=variable.data,
+        line=variable.line,
+    )
 
 
 def _entry(table: TableDescription, name: str, **rest: Any) -> dict[str, Any]:

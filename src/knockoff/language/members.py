@@ -61,6 +61,8 @@ class Members:
     hooks: dict[str, Hook] = field(default_factory=dict)
     groups: dict[str, object] = field(default_factory=dict)
     fields: dict[str, Field] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    """All of them in the order of the source; fields without a value come first."""
 
     def joined(self, later: Members) -> Members:
         """These members with those of a subclass, which win."""
@@ -69,6 +71,7 @@ class Members:
             hooks={**self.hooks, **later.hooks},
             groups={**self.groups, **later.groups},
             fields={**self.fields, **later.fields},
+            names=tuple(dict.fromkeys((*self.names, *later.names))),
         )
 
 
@@ -110,6 +113,9 @@ def split(body: Mapping[str, Any], module: Mapping[str, Any]) -> Members:
         if _is_class_var(kind):
             continue
         members.fields[name] = Field(name, kind, default, editable_of(kind))
+    bare = [name for name in members.fields if name not in body]
+    known = {**members.variables, **members.hooks, **members.groups, **members.fields}
+    members.names = (*bare, *(name for name in body if name in known))
     return members
 
 

@@ -51,7 +51,8 @@ def row_change(table: TableDescription, result: Result, provenance: Provenance) 
     variable = table.variable(result.variable)
     key = slashed(variable.name)
     change = RowChange()
-    change.values[f"knockoff.code.{key}"] = result.code
+    for name in {variable.name, *variable.outputs}:
+        change.values[f"knockoff.code.{slashed(name)}"] = result.code
     change.values[f"knockoff.inputs.{key}"] = provenance.inputs.get(variable.name, "")
     change.values.update({name: from_json(each) for name, each in result.fields.items()})
     _set_or_remove(change, f"knockoff.arrays.{key}", result.array)
