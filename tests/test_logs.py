@@ -76,11 +76,11 @@ def test_passwords_of_servers_are_blanked(lines: io.StringIO) -> None:
 
 
 def test_others_are_heard_from_warning_on(lines: io.StringIO) -> None:
-    """Kafka's client says something every second."""
+    """Libraries say something every second, and most of it is for their authors."""
     logs.configure("debug", stream=lines)
 
-    logging.getLogger("aiokafka").info("Heartbeat")
-    logging.getLogger("aiokafka").warning("No broker")
+    logging.getLogger("pymongo").info("Heartbeat")
+    logging.getLogger("pymongo").warning("No broker")
     log.debug("Claimed")
 
     assert "Heartbeat" not in lines.getvalue()
