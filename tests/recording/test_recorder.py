@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +14,20 @@ from knockoff.arrays.reading import read_array
 from knockoff.arrays.references import ArrayReference
 from knockoff.contextfile.problems import ContextProblems
 from knockoff.database.jobs import JOBS, claim
+from knockoff.database.server import ensure_running, status
 from knockoff.errors import EditError
 from knockoff.recording.editing import Editing
 from knockoff.recording.opening import open_editing, open_recorder
 from knockoff.rundata.synthetic import write_proc, write_run
 from knockoff.runkey import RunKey
+from knockoff.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from knockoff.database.client import Database
     from knockoff.recording.recorder import Recorder
-    from knockoff.workspace import Workspace
 
 COUNTED = """
 from pathlib import Path
@@ -414,3 +417,53 @@ async def test_a_saved_context_file_is_used_and_a_broken_one_is_not(
         assert await value_of(recorder, 3) == 22
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
+
+
+async def test_a_row_that_would_grow_too_large_says_so_in_one_cell(
+    make_workspace: Callable[[str], Workspace], plain: Callable[[Workspace], Database]
+) -> None:
+    """A table of huge rows is slow for everybody; the neighbours keep their values."""
+    methods = "".join(
+        f"    @Variable\n    def v{n}(self) -> list:\n        return ['x' * 100] * 130\n\n"
+        for n in range(80)
+    )
+    workspace = make_workspace(f"from knockoff import Run, Variable\n\nclass Runs(Run):\n{methods}")
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        await fill(recorder, 1)
+        row: Any = await plain(workspace).runs.find_one()
+
+    stored = [name for name in row if name.startswith("v") and row[name]]
+    problems = row["knockoff"]["problems"]
+    assert len(stored) + len(problems) == 80
+    assert len(stored) > 60
+    assert "1 MB is the limit" in next(iter(problems.values()))["message"]
+
+
+async def test_results_wait_in_hand_while_mongodb_is_away(
+    tmp_path: Path, make_workspace: Callable[[str], Workspace]
+) -> None:
+    """A database that is killed and started again costs no result, and nothing runs twice."""
+    template = make_workspace(COUNTED.replace('count("hits")', 'count("hits"); time.sleep(1.5)'))
+    source = "import time\n" + template.context_file.read_text()
+    workspace = Workspace.create(
+        tmp_path / "own", template.proposal, context=source, settings={"data_root": str(tmp_path)}
+    )
+    settings = workspace.settings()
+    async with open_recorder(workspace, settings) as recorder:
+        await recorder.record(RunKey(workspace.proposal, 1), "raw")
+        work = asyncio.create_task(recorder.work(1))
+        count = workspace.folder / "count.txt"
+        while not (count.exists() and "hits" in count.read_text()):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        os.kill(status(workspace.database_folder).holder.pid, signal.SIGKILL)
+        await asyncio.sleep(2.5)
+        await ensure_running(workspace.database_folder)
+        query = {"run": 1, "hits": {"$ne": None}}
+        while await recorder.database.runs.find_one(query) is None:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        row: Any = await recorder.database.runs.find_one()
+
+    assert (row["level"], row["hits"]) == (10, 5)
+    assert sorted(counted(workspace)) == ["flaky", "hits", "level"]

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import pymongo
+from bson.errors import InvalidDocument, InvalidStringData
 from motor.motor_asyncio import (
     AsyncIOMotorChangeStream,
     AsyncIOMotorClient,
@@ -17,6 +18,7 @@ from motor.motor_asyncio import (
 from pymongo.errors import (
     ConfigurationError,
     ConnectionFailure,
+    DocumentTooLarge,
     DuplicateKeyError,
     OperationFailure,
     PyMongoError,
@@ -26,6 +28,7 @@ from knockoff.database.errors import (
     AccessRefusedError,
     UnfitServerError,
     UnreachableError,
+    UnstorableError,
     UnusableUriError,
 )
 from knockoff.runkey import proposal_number
@@ -50,6 +53,7 @@ __all__ = [
     "open_client",
     "refuse_unfit",
     "reworded",
+    "storable",
     "without_password",
 ]
 
@@ -73,6 +77,9 @@ OLDEST: Final = 17
 
 REFUSALS: Final = {13: "not authorized", 18: "wrong user or password", 8000: "not authorized"}
 """Codes of Unauthorized, AuthenticationFailed and AtlasError."""
+
+TOO_LARGE: Final = frozenset({10334, 17280, 17419, 17420})
+"""Codes of BSONObjectTooLarge, KeyTooLong and of an update that makes a document too large."""
 
 _PASSWORD = re.compile(r"(?<=://)([^:/?@]*):.*@", re.DOTALL)
 _SECRET = re.compile(
@@ -215,6 +222,28 @@ def reworded(uri: str) -> Iterator[None]:
         if error.code not in REFUSALS:
             raise
         raise AccessRefusedError(shown, REFUSALS[error.code]) from error
+
+
+@contextmanager
+def storable() -> Iterator[None]:
+    """Turn the refusal of a value by the driver or the server into an error of ours.
+
+    Raises
+    ------
+    UnstorableError
+        A number has more than 64 bits, a name or text cannot be stored, or the document
+        is too large.
+    """
+    try:
+        yield
+    except (InvalidDocument, InvalidStringData, DocumentTooLarge, OverflowError) as error:
+        raise UnstorableError(f"{str(error).rstrip('.')}.") from error
+    except UnicodeEncodeError as error:
+        raise UnstorableError(f"text that is no Unicode ({error.reason}).") from error
+    except OperationFailure as error:
+        if error.code not in TOO_LARGE:
+            raise
+        raise UnstorableError("the row would be larger than 16 MB.") from error
 
 
 def _before_details(error: ConnectionFailure) -> str:

@@ -6,6 +6,7 @@ DatabaseError
 ├── AccessRefusedError       the server knows neither us nor our password
 ├── UnfitServerError         it answers, but cannot do what knockoff needs
 ├── LayoutError              the database was written by another knockoff
+├── UnstorableError          MongoDB does not take a value, or the row gets too large
 └── EmbeddedServerError      the server that knockoff starts itself
     ├── NoServerProgramError     there is no mongod to start
     ├── MissingLibraryError      it lacks a library of the system
@@ -277,4 +278,18 @@ class DatabaseFolderError(EmbeddedServerError):
         return (
             f"{self.folder}: cannot be used as database folder: {self.reason}. "
             "See to its permissions and to the space on its disk."
+        )
+
+
+class UnstorableError(DatabaseError):
+    """MongoDB does not take a value, or the row would be too large with it."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return (
+            f"MongoDB does not store this: {self.reason} "
+            f"Return an array, which goes to HDF5, or something smaller."
         )

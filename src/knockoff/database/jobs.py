@@ -204,9 +204,9 @@ async def keep(database: Database, job: Job) -> bool:
 
 
 async def unfinished(database: Database, jobs: Sequence[str]) -> bool:
-    """Whether any of these jobs is not done."""
+    """Whether any of these jobs is still to be done."""
     found = await database[JOBS].find_one(
-        {"_id": {"$in": list(jobs)}, "state": {"$ne": "done"}}, {"_id": 1}
+        {"_id": {"$in": list(jobs)}, "state": {"$in": ["queued", "running"]}}, {"_id": 1}
     )
     return found is not None
 
@@ -227,6 +227,17 @@ async def finish(database: Database, job: Job) -> bool:
         ],
     )
     return bool(result.matched_count)
+
+
+async def give_up(database: Database, job: Job, reason: str) -> None:
+    """Mark a job as failed, so that it is not tried again until somebody asks for it."""
+    await database[JOBS].update_one(
+        _held(job),
+        {
+            "$set": {"state": "failed", "reason": reason, "finished_at": datetime.now(UTC)},
+            "$unset": {"owner": "", "lease_until": ""},
+        },
+    )
 
 
 async def hand_back(database: Database, job: Job, after: timedelta = timedelta()) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 from pymongo import ReplaceOne
 from pymongo.errors import BulkWriteError
 
+from knockoff.database.client import storable
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -23,7 +25,8 @@ async def add_history(database: Database, entries: Sequence[dict[str, Any]]) -> 
     if not entries:
         return
     try:
-        await database[HISTORY].insert_many(list(entries), ordered=False)
+        with storable():
+            await database[HISTORY].insert_many(list(entries), ordered=False)
     except BulkWriteError as error:
         failed = (error.details or {}).get("writeErrors", ())
         if any(each.get("code") != _DUPLICATE_KEY for each in failed):
@@ -35,9 +38,10 @@ async def put_previews(
 ) -> None:
     """Store previews by their `_id`, and delete those of cells that have no value any more."""
     if previews:
-        await database[PREVIEWS].bulk_write(
-            [ReplaceOne({"_id": each["_id"]}, each, upsert=True) for each in previews],
-            ordered=False,
-        )
+        with storable():
+            await database[PREVIEWS].bulk_write(
+                [ReplaceOne({"_id": each["_id"]}, each, upsert=True) for each in previews],
+                ordered=False,
+            )
     if stale:
         await database[PREVIEWS].delete_many({"_id": {"$in": list(stale)}})

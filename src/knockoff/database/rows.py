@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
+from knockoff.database.client import storable
 from knockoff.database.jobs import is_running
 from knockoff.errors import DatabaseError
 
@@ -162,14 +163,20 @@ async def change_row(
     guard:
         What must hold for the row, such as the attempt that these results are from.
 
+    Raises
+    ------
+    UnstorableError
+        MongoDB does not take one of the values.
+
     Returns
     -------
     :
         Whether it was written; False if the guard did not hold or there is no such row.
     """
-    result = await database[collection].update_one(
-        {"_id": key.document_id, **(guard or {})}, change.pipeline()
-    )
+    with storable():
+        result = await database[collection].update_one(
+            {"_id": key.document_id, **(guard or {})}, change.pipeline()
+        )
     return bool(result.matched_count)
 
 

@@ -19,6 +19,7 @@ from knockoff.database.jobs import (
     ask,
     claim,
     finish,
+    give_up,
     hand_back,
     hand_back_of_the_dead,
     job_id,
@@ -215,6 +216,13 @@ class Recorder:
         except asyncio.CancelledError:
             await asyncio.shield(self._let_go(job))
             raise
+        except DatabaseError:
+            raise
+        except Exception as error:  # one job must not end the night shift
+            log.exception("%s: given up because of a fault in knockoff; please report it", job.id)
+            await give_up(self.database, job, f"{type(error).__name__}: {error}")
+            await self._let_row_go(job)
+            return
         await finish(self.database, job)
 
     async def _work_on(self, patience: float) -> None:
@@ -278,7 +286,11 @@ class Recorder:
         async def beat() -> None:
             while True:
                 await asyncio.sleep(HEARTBEAT)
-                await keep(self.database, job)
+                try:
+                    with reworded("MongoDB"):
+                        await keep(self.database, job)
+                except DatabaseError as error:
+                    log.debug("%s: the lease could not be prolonged: %s", job.id, error)
 
         heart = asyncio.create_task(beat())
         try:

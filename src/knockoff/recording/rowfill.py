@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
-from knockoff.arrays.wire import from_json, to_json
+from knockoff.arrays.values import stored_size
+from knockoff.arrays.wire import from_json
+from knockoff.database.client import reworded
+from knockoff.database.errors import UnreachableError, UnstorableError
 from knockoff.database.results import add_history, put_previews
 from knockoff.database.rows import RowChange, change_row
 from knockoff.filling.filling import START_TIME
-from knockoff.filling.messages import CellProblem, Result, RunTask, Started
+from knockoff.filling.messages import CellProblem, Result, Started
 from knockoff.recording.storing import (
     Provenance,
     history_entry,
     preview_of,
     row_change,
 )
-from knockoff.runs.stamps import due_variables, input_stamps, slashed, value_at
+from knockoff.recording.tasks import put_at, remove_at, task_of
+from knockoff.runs.stamps import due_variables, input_stamps, slashed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,9 +31,18 @@ if TYPE_CHECKING:
 
     from knockoff.contextfile.description import TableDescription
     from knockoff.database.client import Database
+    from knockoff.filling.messages import RunTask
     from knockoff.filling.session import Session
     from knockoff.language.occasions import Direction, Event
     from knockoff.runkey import RunKey
+
+log = logging.getLogger(__name__)
+
+LARGEST_ROW = 1_000_000
+"""Bytes; a table of larger rows is slow for everybody who looks at it."""
+
+LONGEST_PAUSE = 10.0
+"""Seconds between two tries to store results while MongoDB is away."""
 
 PATIENCE_BEFORE_TELLING = 0.05
 """Seconds that a variable runs before the row says so; most are done by then."""
@@ -158,7 +172,7 @@ class RowFill:
 
     async def _results(self, names: Sequence[str]) -> Any:
         if self._session is None:
-            session = self._place.open_session(self._task())
+            session = self._place.open_session(task_of(self._place, self._row))
             self._session = await self._resources.enter_async_context(session)
         async for message in self._session.fill(names):
             yield message
@@ -215,7 +229,7 @@ class RowFill:
         place = self._place
         for result in results:
             for name, value in result.fields.items():
-                _put(self._row, name, from_json(value))
+                put_at(self._row, name, from_json(value))
         stamps = input_stamps(place.table, self._row)  # of what later results were made from
         provenance = Provenance(place.key, place.label, place.context, stamps)
         previews, stale = self._previews(results, provenance)
@@ -223,6 +237,10 @@ class RowFill:
         for result in results:
             change.add(row_change(place.table, result, provenance))
         self._apply(change)
+        if results and (size := stored_size(self._row)) > LARGEST_ROW:
+            error = UnstorableError(f"the row would have {size} bytes, and 1 MB is the limit.")
+            await self._store_without(results, error, running=running, last=last)
+            return
         if not self.stored:
             self._waiting.extend(results)
             return
@@ -231,16 +249,69 @@ class RowFill:
         if last is not None:
             change.add(last)
         entries = [history_entry(place.table, each, provenance) for each in results]
-        collection = place.table.collection
-        is_ours, *_ = await asyncio.gather(
-            change_row(place.database, collection, place.key, change, place.guard),
-            add_history(place.database, [each for each in entries if each is not None]),
-            put_previews(place.database, previews, stale),
-        )
-        if not is_ours:
-            raise SupersededError
+        kept = [each for each in entries if each is not None]
+        try:
+            await self._written(change, kept, previews, stale)
+        except UnstorableError as error:
+            await self._store_without(results, error, running=running, last=last)
+            return
         if results and self._session is not None:
             await self._session.acknowledge(len(results))
+
+    async def _written(
+        self,
+        change: RowChange,
+        entries: Sequence[dict[str, Any]],
+        previews: Sequence[dict[str, Any]],
+        stale: Sequence[str],
+    ) -> None:
+        """Write one batch of results; where MongoDB is away, wait for it with them in hand."""
+        place = self._place
+        tries = 0
+        while True:
+            try:
+                with reworded("MongoDB"):
+                    is_ours, *_ = await asyncio.gather(
+                        change_row(
+                            place.database, place.table.collection, place.key, change, place.guard
+                        ),
+                        add_history(place.database, entries),
+                        put_previews(place.database, previews, stale),
+                    )
+            except UnreachableError as error:
+                tries += 1
+                log.warning("%s: results wait, nothing is lost: %s", place.key, error)
+                await asyncio.sleep(min(LONGEST_PAUSE, 0.25 * 2**tries))
+                continue
+            if not is_ours:
+                raise SupersededError
+            return
+
+    async def _store_without(
+        self,
+        results: Sequence[Result],
+        error: UnstorableError,
+        *,
+        running: str | None,
+        last: RowChange | None,
+    ) -> None:
+        """Find the result that MongoDB refuses, and store in its place that it does."""
+        for result in results:
+            for name in result.fields:
+                remove_at(self._row, name)
+        if len(results) > 1:
+            for each in results:
+                await self._store([each], running=running)
+            if last is not None:
+                await self._store([], last=last)
+            return
+        if not results or results[0].problem is not None:
+            raise error
+        problem = CellProblem(type(error).__name__, str(error))
+        refused = replace(
+            results[0], outcome="failed", problem=problem, fields={}, array=None, preview=None
+        )
+        await self._store([refused], running=running, last=last)
 
     def _previews(
         self, results: Sequence[Result], provenance: Provenance
@@ -258,78 +329,11 @@ class RowFill:
 
     def _apply(self, change: RowChange) -> None:
         for path in change.removed:
-            _remove(self._row, path)
+            remove_at(self._row, path)
         for path, value in change.values.items():
-            _put(self._row, path, value)
+            put_at(self._row, path, value)
         if self._on_change is not None:
             self._on_change(change)
-
-    def _task(self) -> RunTask:
-        place, ours = self._place, self._row.get("knockoff", {})
-        names = [each.name for each in place.table.variables]
-        problems = ours.get("problems", {})
-        outputs = {output for each in place.table.variables for output in each.outputs}
-        fields = {each.name for each in place.table.fields}
-        row = {
-            name: to_json(value_at(self._row, name))
-            for name in (*_ROW, *fields, *outputs)
-            if value_at(self._row, name) is not None
-        }
-        return RunTask(
-            proposal=place.key.proposal,
-            run=place.key.run,
-            collection=place.table.collection,
-            attempt=place.label,
-            extracted_data=place.extracted_data,
-            data_root=place.data_root,
-            row=row,
-            arrays={
-                name: ours["arrays"][slashed(name)]
-                for name in names
-                if slashed(name) in ours.get("arrays", {})
-            },
-            problems={
-                name: (problems[slashed(name)]["state"], _cell_problem(problems[slashed(name)]))
-                for name in (*names, *outputs)
-                if slashed(name) in problems
-            },
-            done=tuple(
-                name
-                for name in names
-                if slashed(name) in ours.get("code", {}) and slashed(name) not in problems
-            ),
-        )
-
-
-_ROW = ("proposal", "run", "start_time", "added_at", "comment", "tags", "status")
-
-
-def _cell_problem(stored: dict[str, Any]) -> CellProblem:
-    known = {"kind", "message", "line", "context_line", "traceback"}
-    return CellProblem(
-        **{"kind": "", "message": ""} | {name: stored[name] for name in known if name in stored},
-        cause=tuple(stored.get("cause", ())),
-    )
-
-
-def _put(row: dict[str, Any], path: str, value: Any) -> None:
-    *above, last = path.split(".")
-    for name in above:
-        below = row.get(name)
-        if not isinstance(below, dict):
-            below = row[name] = {}
-        row = below
-    row[last] = value
-
-
-def _remove(row: dict[str, Any], path: str) -> None:
-    *above, last = path.split(".")
-    for name in above:
-        below = row.get(name)
-        if not isinstance(below, dict):
-            return
-        row = below
-    row.pop(last, None)
 
 
 async def _quiet(news: asyncio.Event, seconds: float) -> None:
