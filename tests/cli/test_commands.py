@@ -134,6 +134,13 @@ def test_process_tells_programs_what_failed(knockoff: Shell) -> None:
     ]
 
 
+def test_process_says_in_which_runs_what_failed(knockoff: Shell) -> None:
+    """Of twenty variables in a hundred runs, one looks for the one that is wrong."""
+    said = knockoff("process", "1-3").said
+    assert "Failed: broken in runs 1-3." in said
+    assert "`knockoff show RUN` says why." in said
+
+
 def test_process_goes_on_past_a_run_that_is_not_there(knockoff: Shell) -> None:
     """One missing run of a hundred must not cost the others."""
     done = knockoff("process", "1-2", "40")
@@ -214,6 +221,7 @@ def test_the_server_says_where_it_is(knockoff: Shell) -> None:
     status = json.loads(knockoff("db", "status", "--json").out)
     assert uri.startswith("mongodb://")
     assert (status["running"], status["kept"], status["uri"]) == (True, True, uri)
+    assert not status["started_by"].startswith("of ")
 
 
 def test_global_options_may_stand_behind_the_command(knockoff: Shell, tmp_path: Path) -> None:

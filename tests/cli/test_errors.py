@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         ("process 1 --variables hitz", 1, "Did you mean 'hits'?"),
         ("plot 1 trains", 1, "its value is a single one"),
         ("plot 1 broken", 1, "failed: KeyError"),
+        ("plot 1 energy -o energy.png", 2, "energy.png should end in .html"),
         ("plot 99 energy", 1, "There is no run 99"),
         ("tui", 1, "This is no terminal."),
         ("db share", 1, "Name one group"),
@@ -64,6 +65,14 @@ def test_outside_of_a_workspace_the_remedy_is_said(knockoff: Shell, tmp_path: Pa
     done = replace(knockoff, folder=tmp_path)("runs")
     assert done.status == 1
     assert "knockoff init 1234" in done.said
+
+
+def test_away_from_the_facility_init_says_how_to_begin(knockoff: Shell, tmp_path: Path) -> None:
+    """The README's first command, on a laptop that has no data root."""
+    away = replace(knockoff, folder=tmp_path)
+    done = away("init", "1234", EXTRA_DATA_DATA_ROOT=str(tmp_path / "none"))
+    assert done.status == 1
+    assert "knockoff init 1234 --folder FOLDER --data-root DATA" in done.said
 
 
 def test_much_verbosity_shows_where_it_was_raised(knockoff: Shell) -> None:

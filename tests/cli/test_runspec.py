@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from knockoff.cli.root import hoisted
-from knockoff.cli.runspec import runs_in
+from knockoff.cli.runspec import runs_in, spoken_runs
 from knockoff.errors import RunKeyError
 
 
@@ -26,6 +26,12 @@ from knockoff.errors import RunKeyError
 def test_runs_are_numbers_ranges_and_all(words: list[str], runs: list[int]) -> None:
     """Both ends of a range are in it; each run is there once, in order."""
     assert runs_in(words, on_disk=(9, 1)) == runs
+
+
+def test_neighbours_are_spoken_of_as_a_range() -> None:
+    """A hundred numbers in a row tell nobody anything."""
+    assert spoken_runs([7]) == "run 7"
+    assert spoken_runs([9, 3, 1, 2, 7, 8]) == "runs 1-3, 7-9"
 
 
 @pytest.mark.parametrize("word", ["", "x", "0", "3-1", "-3", "1-", "100000", "1-9999999999", "٣"])

@@ -99,31 +99,28 @@ def test_empty_slots_of_the_gas_monitor_do_not_count_as_pulses(filled: Filled, n
     assert results["xgm_intensity"].units == "µJ"
 
 
-def test_the_demo_shows_every_kind_of_cell(filled: Filled) -> None:
-    """Numbers, trendlines, images, text, style, and each reason for an empty cell."""
+def test_the_demo_fills_every_kind_of_cell(filled: Filled) -> None:
+    """Numbers, trendlines, images, text and style; a good run has no empty cell."""
     results = filled("demo", HIT_BEST)
 
     row = fields(results)
+    assert {result.outcome for result in results.values()} == {"done"}
     assert row["trains"] == TRAINS
     assert row["sample_x"] == 0.0
     assert row["xgm.pulses"] == PULSES
     assert row["xgm.lasing"] is True
     assert row["label"] == "powder at +0.0 mm"
     assert row["hit_rate"] > 50
+    assert row["arrival"] == pytest.approx(4.63, abs=0.01)
+    assert 70 < row["decay"] < 100
     assert results["hit_rate"].style == {"bold": True, "background": "#1f6f43"}
     previews = {name: result.preview and result.preview["kind"] for name, result in results.items()}
     assert previews["mean_image"] == previews["photons"] == "png"
-    assert previews["sample_y"] == previews["scattering"] == "trend"
-    assert results["spectrum_peak"].outcome == "failed"
-    assert results["detuning"].outcome == "blocked"
-    assert results["detuning"].problem is not None
-    assert results["detuning"].problem.cause == ("spectrum_peak",)
-    problems = {name for name, result in results.items() if result.outcome != "done"}
-    assert problems == {"spectrum_peak", "detuning"}
+    assert previews["sample_y"] == previews["scattering"] == previews["diode"] == "trend"
 
 
-def test_a_dark_run_of_the_demo_skips_what_needs_light(filled: Filled) -> None:
-    """With the reason, and without a failure more than in the light."""
+def test_a_dark_run_of_the_demo_shows_every_reason_for_an_empty_cell(filled: Filled) -> None:
+    """Skipped with a reason, failed for want of light, and blocked by that."""
     results = filled("demo", DARK)
 
     skipped = {
@@ -131,6 +128,12 @@ def test_a_dark_run_of_the_demo_skips_what_needs_light(filled: Filled) -> None:
     }
     assert set(skipped) == {"hit_rate", "xgm.jitter"}
     assert {problem and problem.message for problem in skipped.values()} == {"dark run"}
+    failed, blocked = results["arrival"], results["decay"]
+    assert (failed.outcome, blocked.outcome) == ("failed", "blocked")
+    assert failed.problem is not None
+    assert failed.problem.kind == "IndexError"
+    assert blocked.problem is not None
+    assert blocked.problem.cause == ("arrival",)
     assert fields(results)["label"] == "dark"
 
 

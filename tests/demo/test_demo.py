@@ -46,7 +46,7 @@ def test_without_a_terminal_the_demo_ends_with_the_finished_table(tmp_path: Path
     assert max(map(len, lines)) <= 80
     assert table.isascii()
     assert "Trains" in table
-    assert "blocked" in table
+    assert "Arrival" in table
     assert sum(line.startswith(("  1 ", "  2 ")) for line in lines) >= 2
     assert "run 2: corrected" in said
     assert not status(folder / "db").running

@@ -13,9 +13,11 @@ import pytest
 from knockoff.arrays.reading import read_array
 from knockoff.arrays.references import ArrayReference
 from knockoff.contextfile.problems import ContextProblems
-from knockoff.database.jobs import JOBS, claim
-from knockoff.database.server import ensure_running, status
-from knockoff.errors import EditError
+from knockoff.database.client import reworded
+from knockoff.database.errors import UnreachableError
+from knockoff.database.jobs import JOBS, ask, claim
+from knockoff.database.server import status
+from knockoff.errors import ContextFileError, EditError
 from knockoff.recording.editing import Editing
 from knockoff.recording.opening import open_editing, open_recorder
 from knockoff.rundata.synthetic import write_proc, write_run
@@ -369,7 +371,7 @@ class Runs(Run):
     key = RunKey(workspace.proposal, 1)
     async with open_recorder(workspace, workspace.settings()) as recorder:
         await recorder.record(key, "raw")
-        job = await claim(recorder.database)
+        job = await claim(recorder.database, ["runs"])
         assert job is not None
         doing = asyncio.create_task(recorder.do(job))
         while not (workspace.folder / "begun").exists():  # noqa: ASYNC110
@@ -439,10 +441,19 @@ async def test_a_row_that_would_grow_too_large_says_so_in_one_cell(
     assert "1 MB is the limit" in next(iter(problems.values()))["message"]
 
 
+async def found(recorder: Recorder, query: dict[str, Any]) -> Any:
+    """A row, or None also while MongoDB is away."""
+    try:
+        with reworded("MongoDB"):
+            return await recorder.database.runs.find_one(query)
+    except UnreachableError:
+        return None
+
+
 async def test_results_wait_in_hand_while_mongodb_is_away(
     tmp_path: Path, make_workspace: Callable[[str], Workspace]
 ) -> None:
-    """A database that is killed and started again costs no result, and nothing runs twice."""
+    """A database that is killed is started again, costs no result, and nothing runs twice."""
     template = make_workspace(COUNTED.replace('count("hits")', 'count("hits"); time.sleep(1.5)'))
     source = "import time\n" + template.context_file.read_text()
     workspace = Workspace.create(
@@ -457,9 +468,10 @@ async def test_results_wait_in_hand_while_mongodb_is_away(
             await asyncio.sleep(0.02)
         os.kill(status(workspace.database_folder).holder.pid, signal.SIGKILL)
         await asyncio.sleep(2.5)
-        await ensure_running(workspace.database_folder)
+        while not status(workspace.database_folder).running:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
         query = {"run": 1, "hits": {"$ne": None}}
-        while await recorder.database.runs.find_one(query) is None:  # noqa: ASYNC110
+        while await found(recorder, query) is None:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
@@ -467,3 +479,141 @@ async def test_results_wait_in_hand_while_mongodb_is_away(
 
     assert (row["level"], row["hits"]) == (10, 5)
     assert sorted(counted(workspace)) == ["flaky", "hits", "level"]
+
+
+async def test_a_deleted_row_is_made_and_filled_again(
+    make_workspace: Callable[[str], Workspace], plain: Callable[[Workspace], Database]
+) -> None:
+    """Somebody cleans up in mongosh, and then wants the run back."""
+    workspace = make_workspace(COUNTED)
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        await fill(recorder, 1)
+        await plain(workspace).runs.delete_many({})
+        await fill(recorder, 1)
+        row: Any = await plain(workspace).runs.find_one()
+
+    assert (row["level"], row["hits"]) == (10, 5)
+
+
+async def test_files_that_came_late_are_read_when_they_are_announced_again(
+    make_workspace: Callable[[str], Workspace], plain: Callable[[Workspace], Database]
+) -> None:
+    """A message may be faster than the file system."""
+    workspace = make_workspace(
+        "from knockoff import Variable\n\n@Variable\n"
+        "def trains(run):\n    return len(run.train_ids)\n"
+    )
+    key = RunKey(workspace.proposal, 8)
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        await fill(recorder, 8)
+        early: Any = await plain(workspace).runs.find_one()
+        write_run(workspace.settings().data_root, key, trains=5)
+        await recorder.record(key, "raw")
+        await recorder.work_off(["runs/8/asked"])
+        row: Any = await plain(workspace).runs.find_one()
+
+    assert early["knockoff"]["states"] == ["failed"]
+    assert (row["trains"], row["knockoff"]["states"]) == (5, [])
+
+
+async def test_what_was_asked_for_before_is_not_forgotten(
+    make_workspace: Callable[[str], Workspace], plain: Callable[[Workspace], Database]
+) -> None:
+    """Two people ask at once: one for all of a run, the other for one variable anew."""
+    workspace = make_workspace(COUNTED)
+    key = RunKey(workspace.proposal, 3)
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        await ask(recorder.database, "runs", key, "asked", force=True, variables=["level"])
+        await ask(recorder.database, "runs", key, "asked", variables=["hits"])
+        narrow = await claim(recorder.database, ["runs"])
+        await ask(recorder.database, "runs", key, "asked", retry=True)
+        job: Any = await plain(workspace)[JOBS].find_one()
+
+    assert narrow is not None
+    assert (narrow.force, set(narrow.variables)) == (True, {"level", "hits"})
+    assert (job["force"], job["retry"], job["variables"], job["again"]) == (True, True, [], True)
+
+
+async def test_jobs_of_a_class_that_was_renamed_wait_and_stop_nobody(
+    make_workspace: Callable[[str], Workspace], plain: Callable[[Workspace], Database]
+) -> None:
+    """The context file is edited while jobs of its former tables are queued."""
+    workspace = make_workspace(COUNTED)
+    key = RunKey(workspace.proposal, 3)
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        await ask(recorder.database, "former_runs", key, "asked")
+        assert await claim(recorder.database, [*recorder.tables.classes]) is None
+        await fill(recorder, 3)
+        row: Any = await plain(workspace).runs.find_one()
+
+    assert row["level"] == 30
+
+
+async def test_a_failing_hook_keeps_what_somebody_typed(
+    make_workspace: Callable[[str], Workspace], plain: Callable[[Workspace], Database]
+) -> None:
+    """A default that a hook proposes must not cost a person's own value."""
+    workspace = make_workspace("""
+from pathlib import Path
+from typing import Annotated
+from beanie import Insert, Update, after_event
+from knockoff import Editable, Run
+
+class Runs(Run):
+    level: Annotated[float | None, Editable] = None
+    factor: Annotated[float, Editable] = 1.0
+
+    @after_event(Insert, Update)
+    def propose(self):
+        self.level = 5.0 / (self.factor - 2)
+""")
+    key = RunKey(workspace.proposal, 1)
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        await fill(recorder, 1)
+        editing = Editing(recorder.database, recorder.tables)
+        await editing.set_field(key, "level", "1.5")
+        await editing.set_field(key, "factor", "2")
+        await recorder.work_off(["runs/1/edit"])
+        row: Any = await plain(workspace).runs.find_one()
+
+    assert row["level"] == 1.5
+    assert row["knockoff"]["problems"]["level"]["kind"] == "ZeroDivisionError"
+
+
+async def test_a_listener_can_be_stopped_while_mongodb_is_away(
+    tmp_path: Path, make_workspace: Callable[[str], Workspace]
+) -> None:
+    """Whoever stops it at 3 a.m. must not have to kill it."""
+    source = make_workspace(COUNTED).context_file.read_text()
+    source = "import time\n" + source.replace('count("level")', 'count("level"); time.sleep(60)')
+    workspace = Workspace.create(
+        tmp_path / "own", 1234, context=source, settings={"data_root": str(tmp_path)}
+    )
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        await recorder.record(RunKey(1234, 1), "raw")
+        work = asyncio.create_task(recorder.work(1, sweep=3600))
+        count = workspace.folder / "count.txt"
+        while not count.exists():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+        os.kill(status(workspace.database_folder).holder.pid, signal.SIGKILL)
+        await asyncio.sleep(0.5)
+        work.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await work
+
+
+async def test_an_index_that_cannot_be_is_a_problem_of_the_context_file(
+    make_workspace: Callable[[str], Workspace], plain: Callable[[Workspace], Database]
+) -> None:
+    """Rows are there before their values, so that nothing of them can be unique."""
+    workspace = make_workspace(
+        COUNTED.replace("    @Variable", "    class Settings:\n        indexes = [INDEX]\n\n"
+                        "    @Variable", 1)
+        .replace("def count", "from pymongo import IndexModel\n"
+                 "INDEX = IndexModel([('level', 1)], unique=True)\n\ndef count", 1)
+    )  # fmt: skip
+    plain(workspace)
+
+    with pytest.raises(ContextFileError, match="cannot be unique"):
+        async with open_recorder(workspace, workspace.settings()):
+            pass

@@ -250,6 +250,17 @@ async def test_a_hidden_column_is_found_in_the_list_and_shown_again(
         await until(pilot, lambda: len(table.screen_stack) == 1 and "Hits" in screen(table)[2])
 
 
+async def test_every_key_has_a_word_in_the_list_of_commands(
+    beamtime: Database, table: RunTableApp, screen: Screen, until: Until
+) -> None:
+    """Who has forgotten the key types what it does."""
+    async with table.run_test(size=(100, 24), notifications=True) as pilot:
+        await until(pilot, lambda: 12 in runs_on(screen(table)))
+        await pilot.press("ctrl+p")
+        await typed(pilot, "previous error")
+        await until(pilot, lambda: "run 9 " in screen(table)[-2])
+
+
 async def test_the_next_error_is_one_key_away(
     beamtime: Database, table: RunTableApp, screen: Screen, until: Until
 ) -> None:
@@ -328,6 +339,9 @@ async def test_a_value_that_does_not_fit_is_refused_with_words(
         await until(pilot, lambda: "is a number, not 'high'" in "\n".join(screen(table)))
         await until(pilot, lambda: "high" not in line_of(screen(table), 12))
         assert "0.5" in line_of(screen(table), 12)
+        await until(pilot, lambda: screen(table)[-1].rstrip().endswith("high"))
+        await pilot.press("escape")
+        await until(pilot, lambda: "quit" in screen(table)[-1])
 
 
 async def test_a_new_run_does_not_move_the_cursor_while_somebody_types(

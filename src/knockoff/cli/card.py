@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -51,7 +52,8 @@ def _said(column: Column, cell: Cell, row: Row, cells: Cells) -> list[str]:
             typer.style(cell.text, fg="red") if cell.look == "failed" else cell.text,
             *_place(problem),
         ]
-    text = cell.text
+    value = row.value(column.name)
+    text = cells.hand.text(value) if isinstance(value, datetime) else cell.text
     if column.units and cell.look == "value" and not row.units(column.key):
         text = f"{text} {column.units}"
     array = row.array(slashed(column.name))

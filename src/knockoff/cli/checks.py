@@ -120,10 +120,17 @@ def _data(workspace: Workspace, settings: Settings) -> Finding:
             "data",
             "problem",
             str(error),
-            f"data_root is set by {settings.origin('data_root')}.",
+            _remedy_for_data(settings),
         )
     said = f"{len(runs['raw'])} raw and {len(runs['proc'])} proc runs under {settings.data_root}"
     return Finding("data", "ok", said)
+
+
+def _remedy_for_data(settings: Settings) -> str:
+    origin = settings.origin("data_root")
+    if origin == "default":
+        return 'Nothing sets data_root; write it into knockoff.toml, as in: data_root = "/data"'
+    return f"data_root is set by {origin}; change it there."
 
 
 async def _context_file(workspace: Workspace) -> Finding:

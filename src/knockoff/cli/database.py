@@ -76,7 +76,7 @@ def status(
             "folder": str(seen.folder),
             "running": seen.running,
             "kept": seen.kept,
-            "started_by": str(seen.holder) if seen.running else None,
+            "started_by": str(seen.holder).removeprefix("of ") if seen.running else None,
             "shared_with": seen.group,
             "uri": uri_of(folder),
         }

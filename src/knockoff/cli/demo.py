@@ -109,7 +109,9 @@ async def _run(context: typer.Context, plan: Plan, folder: Path | None, *, headl
             from knockoff.cli.tui import watch
 
             await watch(beamtime.workspace, beamtime.settings)
-    if folder is not None:
+    if folder is None and not headless:
+        say("All of that is gone. To keep a beamtime: knockoff demo --folder demo-beamtime")
+    elif folder is not None:
         say(f"Everything is kept. Look again with: knockoff -w {folder} tui")
 
 

@@ -41,6 +41,12 @@ def plot(
 
     A browser shows it. Prints the name of the HTML file, which shows itself without a network.
     """
+    if output is not None and output.suffix.lower() not in (".html", ".htm"):
+        raise typer.BadParameter(
+            f"{output} should end in .html: figures are web pages, and are saved as pictures "
+            f"from the browser.",
+            param_hint="--output",
+        )
     workspace, settings = place_of(context).open()
     file = asyncio.run(_written(workspace, settings, table, first, second, output))
     typer.echo(file)

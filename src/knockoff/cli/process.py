@@ -68,11 +68,25 @@ def process(
         f"{len(done)} of {len(done) + len(missing)} runs of proposal {workspace.proposal} computed."
     )
     if troubled:
-        failed = sorted({name for each in troubled for name in each["failed"]})
-        runs_named = ", ".join(str(each["run"]) for each in troubled[:20])
-        say(f"Failed: {', '.join(failed)} in run {runs_named}. `knockoff show RUN` says why.")
+        for names_failed, numbers in _alike(troubled):
+            say(f"Failed: {names_failed} in {numbers}.")
+        say("`knockoff show RUN` says why.")
     if missing:
         raise typer.Exit(1)
+
+
+def _alike(troubled: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Variables that failed in the same runs, and those runs, as in ``runs 1-3, 7``."""
+    from knockoff.cli.runspec import spoken_runs
+
+    where: dict[str, list[int]] = {}
+    for each in troubled:
+        for name in each["failed"]:
+            where.setdefault(name, []).append(int(each["run"]))
+    alike: dict[str, list[str]] = {}
+    for name in sorted(where):
+        alike.setdefault(spoken_runs(where[name]), []).append(name)
+    return [(", ".join(names), numbers) for numbers, names in alike.items()]
 
 
 async def _processed(

@@ -51,3 +51,19 @@ def _range(part: str) -> range:
     if last < first:
         raise RunKeyError(f"{part} ends before it begins. Write it as {last}-{first}.")
     return range(first, last + 1)
+
+
+def spoken_runs(runs: Iterable[int]) -> str:
+    """Run numbers in words, neighbours as a range.
+
+    >>> spoken_runs([3, 5, 6, 7])
+    'runs 3, 5-7'
+    """
+    ranges: list[list[int]] = []
+    for run in sorted(set(runs)):
+        if ranges and run == ranges[-1][-1] + 1:
+            ranges[-1][1:] = [run]
+        else:
+            ranges.append([run])
+    numbers = ", ".join("-".join(map(str, each)) for each in ranges)
+    return f"run {numbers}" if numbers.isdecimal() else f"runs {numbers}"

@@ -63,7 +63,7 @@ def init(
     chosen = folder or place.folder
     if chosen is None:
         root = data_root.expanduser() if data_root else read_settings().data_root
-        chosen = Workspace.place_of(number, root)
+        chosen = _usual_place(number, root)
     workspace = Workspace.create(chosen, number, context=text, settings=settings)
     say(f"Made a workspace for proposal {number}. Next:")
     say(f"  cd {workspace.folder}")
@@ -71,3 +71,16 @@ def init(
     say("  knockoff process all   or   knockoff listen")
     say(f"Settings are in {SETTINGS_FILE}.")
     typer.echo(workspace.folder)
+
+
+def _usual_place(proposal: int, data_root: Path) -> Path:
+    from knockoff.errors import RunDataError
+    from knockoff.workspace import Workspace
+
+    try:
+        return Workspace.place_of(proposal, data_root)
+    except RunDataError as error:
+        raise WorkspaceError(
+            f"{error}\nElsewhere, a workspace is made with: "
+            f"knockoff init {proposal} --folder FOLDER --data-root DATA"
+        ) from error

@@ -6,6 +6,7 @@ Made to be read: most of what the language can do is in here once.
 from datetime import timedelta
 from typing import Annotated
 
+import numpy as np
 import xarray as xr
 from extra_data import DataCollection
 
@@ -26,6 +27,8 @@ SAMPLE = "MID_EXP_SAM/MOTOR"
 DIODE = "MID_EXP_FASTADC/ADC/DIODE:channel_1.output"
 IMAGES = "MID_EXP_EPIX-1/DET/RECEIVER:daqOutput"
 PHOTONS = "MID_EXP_EPIX-1/CORR/RECEIVER:daqOutput"
+
+SAMPLES_PER_US = 108  # the digitizer's clock, in MHz
 
 GREEN, GREY = "#1f6f43", "#4a4a4a"
 
@@ -87,7 +90,7 @@ class Runs(Run):
         """How many trains were recorded."""
         return len(data.train_ids)
 
-    @Variable(title="Duration")
+    @Variable(title="Duration", units="s")
     def duration(self, data: DataCollection) -> timedelta:
         """From the first train to the last, which come ten per second."""
         ticks = int(data.train_ids[-1] - data.train_ids[0]) + 1
@@ -106,10 +109,24 @@ class Runs(Run):
         """Where the sample is along its length: it moves on during the run."""
         return position
 
-    @Variable(title="Diode", units="ADU", tags="beam")
+    @Variable(title="Diode/Trace", units="ADU", tags="beam")
     def diode(self, traces: Annotated[xr.DataArray, Source(DIODE, "data.rawData")]) -> xr.DataArray:
         """Mean trace of the photodiode behind the sample, one peak per pulse."""
         return traces.mean("trainId").rename({traces.dims[1]: "sample"})
+
+    @Variable(title="Diode/Arrival", units="µs", tags="beam")
+    def arrival(self) -> float:
+        """When the first pulse arrives. It fails in the dark: there is none, and nobody asks."""
+        above = self.diode - self.diode.median()
+        first = np.flatnonzero(above > 100)[0]
+        return float(first / SAMPLES_PER_US)
+
+    @Variable(title="Diode/Decay", units="ns", tags="beam")
+    def decay(self) -> float:
+        """Until its peak has fallen to 1/e; blocked where there was no arrival."""
+        peak = (self.diode - self.diode.median())[round(self.arrival * SAMPLES_PER_US) :]
+        fallen = np.flatnonzero(peak < peak[0] / np.e)[0]
+        return float(1000 * fallen / SAMPLES_PER_US)
 
     @Variable(title="Detector/Mean", units="ADU", tags="detector")
     def mean_image(self, images: Images) -> xr.DataArray:
@@ -146,17 +163,6 @@ class Runs(Run):
             raise Skip("dark run")
         rate = 100 * self.hits / len(self.scattering)
         return Cell(rate, bold=rate >= 50, background=GREEN if rate >= 50 else GREY)
-
-    @Variable(title="Spectrometer/Peak", units="eV", tags="beam")
-    def spectrum_peak(self, data: DataCollection) -> float:
-        """Fails, as happens: the spectrometer is in nobody's list of what to record."""
-        spectra = data["MID_XTD6_SPECT/CAM/1:daqOutput", "data.image.pixels"].ndarray()
-        return float(spectra.mean(axis=(0, 1)).argmax())
-
-    @Variable(title="Spectrometer/Detuning", units="eV", tags="beam")
-    def detuning(self) -> float:
-        """Blocked, since what it reads has failed; its cell says by what."""
-        return self.spectrum_peak - 9000.0
 
     @after_event(Insert, Update)
     def describe(self) -> None:

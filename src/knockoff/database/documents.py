@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 from beanie import init_beanie
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
+from knockoff.database.client import OperationFailure
+from knockoff.errors import ContextFileError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -23,14 +26,33 @@ async def make_indexes(database: Database, table: TableDescription) -> None:
     """Make the indexes that every table has, and those its class asks for.
 
     Indexes that people made by hand stay.
+
+    Raises
+    ------
+    ContextFileError
+        An index that the class asks for cannot be made.
     """
-    indexes = [
-        IndexModel([("run", ASCENDING), ("proposal", ASCENDING)], name="run", unique=True),
-        IndexModel([("knockoff.states", ASCENDING)], name="states", sparse=True),
-        IndexModel([("knockoff.updated_at", DESCENDING)], name="updated"),
-        *(IndexModel(list(index.keys), **index.options) for index in table.indexes),
-    ]
-    await database[table.collection].create_indexes(indexes)
+    await database[table.collection].create_indexes(
+        [
+            IndexModel([("run", ASCENDING), ("proposal", ASCENDING)], name="run", unique=True),
+            IndexModel([("knockoff.states", ASCENDING)], name="states", sparse=True),
+            IndexModel([("knockoff.updated_at", DESCENDING)], name="updated"),
+        ]
+    )
+    for index in table.indexes:
+        if index.options.get("unique") and "partialFilterExpression" not in index.options:
+            raise ContextFileError(
+                f"The index {list(index.keys)} of {table.name} cannot be unique, since rows are "
+                f"there before their values. Give it a partialFilterExpression."
+            )
+        try:
+            model = IndexModel(list(index.keys), **index.options)
+            await database[table.collection].create_indexes([model])
+        except (OperationFailure, TypeError, ValueError) as error:
+            raise ContextFileError(
+                f"The index {list(index.keys)} of {table.name} cannot be made: {error}. "
+                f"Correct Settings.indexes, or drop the index of that name in the database."
+            ) from error
 
 
 def database_of(document_class: type[Any]) -> Database:

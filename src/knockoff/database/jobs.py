@@ -66,14 +66,26 @@ def job_id(collection: str, key: RunKey, cause: Cause) -> str:
 
 
 async def open_job(
-    database: Database, collection: str, key: RunKey, cause: Cause, event: Event
+    database: Database,
+    collection: str,
+    key: RunKey,
+    cause: Cause,
+    event: Event,
+    *,
+    anew: bool = False,
 ) -> bool:
-    """Make sure that there is a job for data that arrived; True if it is new."""
+    """Make sure that there is a job for data that arrived; True if it is new.
+
+    With `anew` the row was made just now: a job that is there is of a row that somebody
+    has deleted, and is to be done once more.
+    """
     result = await database[JOBS].update_one(
         {"_id": job_id(collection, key, cause)},
         {"$setOnInsert": {**_new(collection, key, cause), "event": event, "attempt": 0}},
         upsert=True,
     )
+    if result.upserted_id is None and anew:
+        await ask(database, collection, key, cause)
     return result.upserted_id is not None
 
 
@@ -100,9 +112,9 @@ async def ask(
                     },
                     "event": "Update",
                     "attempt": {"$ifNull": ["$attempt", 0]},
-                    "retry": retry,
-                    "force": force,
-                    "variables": list(variables),
+                    "retry": _also("retry", retry),
+                    "force": _also("force", force),
+                    "variables": _united(variables),
                     "again": {"$eq": ["$state", "running"]},
                     "state": {"$cond": [{"$eq": ["$state", "running"]}, "running", "queued"]},
                 }
@@ -110,6 +122,24 @@ async def ask(
         ],
         upsert=True,
     )
+
+
+_OPEN: Final = {"$in": [{"$ifNull": ["$state", ""]}, ["queued", "running"]]}
+"""Whether a job that was asked for before is still to be done."""
+
+
+def _also(flag: str, value: bool) -> dict[str, Any]:
+    """What is asked for now, or was asked for before and is still to be done."""
+    return {"$or": [value, {"$and": [_OPEN, {"$ifNull": [f"${flag}", False]}]}]}
+
+
+def _united(variables: Sequence[str]) -> dict[str, Any]:
+    """Those asked for now and before; none means all."""
+    now: Any = {"$literal": list(variables)}
+    before = {"$ifNull": ["$variables", []]}
+    some = {"$and": [{"$gt": [{"$size": before}, 0]}, {"$gt": [{"$size": now}, 0]}]}
+    both = {"$cond": [some, {"$setUnion": [before, now]}, []]}
+    return {"$cond": [{"$and": [_OPEN, {"$ne": [{"$type": "$variables"}, "missing"]}]}, both, now]}
 
 
 def _new(collection: str, key: RunKey, cause: Cause) -> dict[str, Any]:
@@ -124,7 +154,11 @@ def _new(collection: str, key: RunKey, cause: Cause) -> dict[str, Any]:
 
 
 async def claim(
-    database: Database, *, only: Sequence[str] = (), but: Sequence[str] = ()
+    database: Database,
+    collections: Sequence[str],
+    *,
+    only: Sequence[str] = (),
+    but: Sequence[str] = (),
 ) -> Job | None:
     """Take the oldest job that nobody holds; None if there is none to be had now.
 
@@ -132,6 +166,8 @@ async def claim(
     ----------
     database:
         The proposal's.
+    collections:
+        Tables that whoever claims can fill; jobs of others wait for somebody who can.
     only:
         Ids to choose from; empty for all.
     but:
@@ -139,11 +175,12 @@ async def claim(
     """
     now = datetime.now(UTC)
     condition: dict[str, Any] = {
+        "collection": {"$in": list(collections)},
         "$or": [
             {"state": "queued", "not_before": None},
             {"state": "queued", "not_before": {"$lte": now}},
             {"state": "running", "lease_until": {"$lt": now}},
-        ]
+        ],
     }
     if only or but:
         condition["_id"] = {**({"$in": list(only)} if only else {}), "$nin": list(but)}

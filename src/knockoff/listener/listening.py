@@ -10,7 +10,7 @@ import socket
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
-from knockoff.database.client import FACILITY, reworded
+from knockoff.database.client import FACILITY, PyMongoError, reworded
 from knockoff.database.deliveries import DeadLetter, Delivery, enter, put_aside
 from knockoff.errors import DatabaseError
 from knockoff.events.access import Security
@@ -97,7 +97,7 @@ class Listener:
             try:
                 with reworded("MongoDB"):
                     await self._record(batch)
-            except DatabaseError as error:
+            except (DatabaseError, PyMongoError) as error:
                 tries += 1
                 log.warning("A batch waits, nothing is lost: %s", error)
                 pause = min(LONGEST_PAUSE, 0.5 * 2**tries)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from knockoff.database.opening import open_database
 from knockoff.database.registry import current_context
+from knockoff.database.server import ensure_running
 from knockoff.engine.environment import EngineSettings
 from knockoff.engine.local import open_engine
 from knockoff.errors import WorkspaceError
+from knockoff.recording.attempts import Folders
 from knockoff.recording.editing import Editing
 from knockoff.recording.filler import ServiceFiller
-from knockoff.recording.recorder import Folders, Recorder
+from knockoff.recording.recorder import Recorder
 from knockoff.recording.tables import open_tables
 from knockoff.runs.described import read_description
 
@@ -40,9 +43,10 @@ async def open_recorder(workspace: Workspace, settings: Settings) -> AsyncIterat
         context = await engine.describe(workspace.context_file)
         database = await stack.enter_async_context(open_database(workspace, settings))
         tables = await open_tables(database, context, ServiceFiller(), register_it=True)
-        stack.callback(tables.forget)
         folders = Folders(workspace.context_file, workspace.arrays_folder, settings.data_root)
-        recorder = Recorder(database, tables, engine, folders)
+        heal = partial(ensure_running, workspace.database_folder) if settings.is_embedded else None
+        recorder = Recorder(database, tables, engine, folders, heal)
+        stack.callback(recorder.context.forget)
         await recorder.adopt(workspace.spool_folder)
         yield recorder
 

@@ -13,7 +13,7 @@ from knockoff.arrays.wire import from_json
 from knockoff.database.client import reworded
 from knockoff.database.errors import UnreachableError, UnstorableError
 from knockoff.database.results import add_history, put_previews
-from knockoff.database.rows import RowChange, change_row
+from knockoff.database.rows import RowChange, RowMissingError, change_row, find_row
 from knockoff.filling.filling import START_TIME
 from knockoff.filling.messages import CellProblem, Result, Started
 from knockoff.recording.storing import (
@@ -283,9 +283,11 @@ class RowFill:
                 log.warning("%s: results wait, nothing is lost: %s", place.key, error)
                 await asyncio.sleep(min(LONGEST_PAUSE, 0.25 * 2**tries))
                 continue
-            if not is_ours:
-                raise SupersededError
-            return
+            if is_ours:
+                return
+            if await find_row(place.database, place.table.collection, place.key) is None:
+                raise RowMissingError(f"The row of {place.key} was deleted while it was filled.")
+            raise SupersededError
 
     async def _store_without(
         self,

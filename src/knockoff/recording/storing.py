@@ -67,8 +67,9 @@ def row_change(table: TableDescription, result: Result, provenance: Provenance) 
         problem["cause"] = list(problem["cause"])
     for output in variable.outputs:
         change.values[f"knockoff.problems.{slashed(output)}"] = problem
+    typed = {field.name for field in table.fields if field.editable}
     if not variable.hook or variable.outputs != (variable.name,):
-        change.removed.extend(variable.outputs)
+        change.removed.extend(name for name in variable.outputs if name not in typed)
     return change
 
 

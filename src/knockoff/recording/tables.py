@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from knockoff.database.documents import connect, make_indexes
 from knockoff.database.registry import register
+from knockoff.errors import ContextFileError
 from knockoff.runs.building import build
 from knockoff.runs.documents import forget
 
@@ -50,14 +51,30 @@ async def open_tables(
 
     Parameters
     ----------
+    database:
+        The proposal's.
+    context:
+        As the worker described it.
+    filler:
+        Who fills the documents.
     register_it:
         Whether this is the recorder, which keeps the context's source, the registry of
         columns and the indexes; somebody who only looks or types leaves them alone.
+
+    Raises
+    ------
+    ContextFileError
+        An index that a class asks for cannot be made.
     """
     classes = {table.collection: build(table, filler=filler) for table in context.tables}
     await connect(database, list(classes.values()))
+    tables = Tables(context, classes)
     if register_it:
+        try:
+            for table in context.tables:
+                await make_indexes(database, table)
+        except ContextFileError:
+            tables.forget()
+            raise
         await register(database, context)
-        for table in context.tables:
-            await make_indexes(database, table)
-    return Tables(context, classes)
+    return tables

@@ -7,10 +7,10 @@ import sys
 import time
 from datetime import UTC, tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import work
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.scrollbar import ScrollBar, ScrollBarRender
 from textual.widgets import Static
@@ -18,6 +18,7 @@ from textual.widgets import Static
 from knockoff.errors import KnockoffError
 from knockoff.tui.cells import Hand
 from knockoff.tui.chooser import ColumnsScreen
+from knockoff.tui.commands import commands_of
 from knockoff.tui.detail import CellScreen, Detail
 from knockoff.tui.feed import Feed, News
 from knockoff.tui.glyphs import ASCII, Glyphs, spoken
@@ -31,6 +32,8 @@ from knockoff.tui.text import one_line
 from knockoff.tui.trouble import next_trouble
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.text import Text
     from textual.app import ComposeResult
     from textual.screen import Screen
@@ -110,12 +113,19 @@ class RunTableApp(App[None]):
         self._plotter = plotter
         self._heading = title or source.table
         self._known_runs = 0
+        self._question = ""
         self._palette: Palette | None = None
         self._lines: dict[str, Text] = {}
         self.register_theme(NIGHT)
         self.theme = NIGHT.name
         self.set_class(glyphs is ASCII, "plain")
         ScrollBar.renderer = PlainScrollBar if glyphs is ASCII else ScrollBarRender
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """What Ctrl+P lists: what has a key, where keys are the table's, and other colours."""
+        if screen is self._table:
+            yield from commands_of(self)
+        yield SystemCommand("Colours", "Choose other ones", self.action_change_theme)
 
     def compose(self) -> ComposeResult:
         """One line above the grid, two below; the prompt takes the place of the last."""
@@ -248,7 +258,7 @@ class RunTableApp(App[None]):
         elif event.purpose == "go":
             self._go_to_run(event.text)
         else:
-            self._write(event.purpose, event.text)
+            self._write(event.purpose, event.text, self._question)
 
     @work
     async def _follow(self) -> None:
@@ -433,10 +443,11 @@ class RunTableApp(App[None]):
         row = self.store.row(key)
         value = row.value(name) if row is not None else None
         text = str(value) if isinstance(value, str | int | float) else ""
+        self._question = question
         self._ask(f"{key} {name}", question, text)
 
     @work
-    async def _write(self, where: str, text: str) -> None:
+    async def _write(self, where: str, text: str, question: str) -> None:
         key, _, name = where.partition(" ")
         editor = self._editor
         if editor is None:
@@ -452,6 +463,8 @@ class RunTableApp(App[None]):
             self.store.refused(key, name)
             self._grid.rows_changed(frozenset({key}))
             self._complain(error)
+            if not self._is_busy:  # what was typed can be corrected
+                self._ask(where, question, text)
             return
         self.store.stored(key, name)
         self.feed.again(key)

@@ -163,13 +163,13 @@ class Hand:
         signs = self.glyphs
         if state in TROUBLES:
             name = kind if state == "failed" and kind else state
-            full = f"{signs.failed} {name}: {message}" if message else f"{signs.failed} {name}"
-            return Cell((full,), "failed")
+            short = f"{signs.failed} {name}"
+            return Cell((f"{short}: {message}" if message else short, short), "failed")
         if state == "blocked":
             full = f"{signs.blocked} {message or 'blocked'}"
             return Cell((full, f"{signs.blocked} blocked", signs.blocked), "blocked")
         full = f"{state}: {message}" if message else state
-        return Cell((full,), "muted", right=False)
+        return Cell((full, state), "muted", right=False)
 
     def _waiting(self, column: Column, row: Row, right: bool) -> Cell:
         signs = self.glyphs

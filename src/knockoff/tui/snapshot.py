@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
     from knockoff.tui.source import Change, Document, Link, Source
 
 SIZE: Final = (120, 30)
+
+CELL: Final = 12.2
+"""Width of a terminal cell in Rich's pictures."""
+
+FONTS: Final = "'Fira Code', 'DejaVu Sans Mono', 'Noto Sans Mono', monospace"
+
+_WEB_FONT: Final = re.compile(r"\s*@font-face \{.*?\n    \}", re.DOTALL)
+_TEXT: Final = re.compile(
+    r'(<text [^>]*? x=")([\d.]+)("[^>]*? textLength=")([\d.]+)("[^>]*>)'
+    r"((?:&#160;)*)(.*?)((?:&#160;)*)</text>"
+)
 
 
 @dataclass(frozen=True)
@@ -96,7 +108,28 @@ async def svg(
         for key in keys:
             await pilot.press(key)
             await pilot.pause(0.05)
-        return app.export_screenshot(title=f"knockoff {title}")
+        return portable(app.export_screenshot(title=f"knockoff {title}"))
+
+
+def portable(picture: str) -> str:
+    """The same SVG for viewers that load no fonts and drop the blanks around a text.
+
+    Rich names a font of the web, and keeps words in their columns by blanks before them; here
+    each text begins at its first letter.
+    """
+    return _TEXT.sub(_from_its_first_letter, _WEB_FONT.sub("", picture)).replace(
+        "Fira Code, monospace", FONTS
+    )
+
+
+def _from_its_first_letter(text: re.Match[str]) -> str:
+    head, x, middle, length, end, before, words, after = text.groups()
+    if not words:
+        return ""
+    left, right = (len(blanks) // len("&#160;") for blanks in (before, after))
+    start = float(x) + left * CELL
+    width = float(length) - (left + right) * CELL
+    return f"{head}{start:.1f}{middle}{width:.1f}{end}{words}</text>"
 
 
 def _projected(document: Document, fields: Collection[str]) -> dict[str, Any]:
