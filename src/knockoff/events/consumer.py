@@ -202,7 +202,7 @@ class RunBatches:
         if not self._patient and absence.tries >= _TRIES:
             raise BrokerUnreachableError(reasons) from error
         told = "; ".join(f"{broker}: {reason}" for broker, reason in reasons.items())
-        if told != absence.told:
+        if self._patient and told != absence.told:
             absence.told = told
             log.warning(
                 "Kafka cannot be read (%s). Nothing is lost: messages wait there, and it is "

@@ -30,7 +30,7 @@ def problem_of(error: BaseException, context_file: str, table: Table) -> CellPro
         message=_message(error, table)[:LONGEST_MESSAGE],
         line=line or 0,
         context_line=linecache.getline(context_file, line or 0).strip() if line else "",
-        traceback=text[-LONGEST_TRACEBACK:],
+        traceback="" if isinstance(error, Skip) else text[-LONGEST_TRACEBACK:],
     )
 
 

@@ -122,9 +122,8 @@ class Filling:
         cause = (name, *problem.cause)
         if outcome == "skipped":
             return "skipped", CellProblem("Skip", problem.message, cause=cause)
-        return "blocked", CellProblem(
-            problem.kind, f"{' ← '.join(cause)}: {problem.message}", cause=cause
-        )
+        root = problem.message.removeprefix(f"{' ← '.join(problem.cause)}: ")
+        return "blocked", CellProblem(problem.kind, f"{' ← '.join(cause)}: {root}", cause=cause)
 
     def _is_known(self, name: str) -> bool:
         return name in self._values or name in self._problems or name in self._task.done

@@ -82,7 +82,10 @@ def is_group(value: object) -> bool:
 
 def split_class(cls: type) -> Members:
     """Split the body of a class that exists already; inherited members are left out."""
-    return split(dict(vars(cls)), sys.modules[cls.__module__].__dict__)
+    own = inspect.get_annotations(cls)
+    known = getattr(cls, "__pydantic_fields__", {})  # where pydantic has put the defaults
+    defaults = {name: known[name] for name in own if name in known}
+    return split({**defaults, **vars(cls)}, sys.modules[cls.__module__].__dict__)
 
 
 def split(body: Mapping[str, Any], module: Mapping[str, Any]) -> Members:

@@ -111,7 +111,7 @@ class Listener:
             await self._recorder.record(event.key, event.kind)
         for rejected in batch.rejected:
             record = rejected.record
-            log.warning("%s: put aside: %s", record.position, rejected.reason)
+            log.warning("Put aside: %s", rejected.reason)
             await put_aside(
                 self._facility,
                 DeadLetter(

@@ -36,8 +36,9 @@ class DataRootMissingError(RunDataError):
 
     def __str__(self) -> str:
         return (
-            f"The data root {self.root} does not exist. Set EXTRA_DATA_DATA_ROOT to the folder "
-            "that holds <INSTRUMENT>/<CYCLE>/p001234."
+            f"The data root {self.root} does not exist. Set data_root in "
+            "knockoff.toml, or EXTRA_DATA_DATA_ROOT where that is not set, to the folder that "
+            "holds <INSTRUMENT>/<CYCLE>/p001234."
         )
 
 
@@ -53,7 +54,8 @@ class ProposalMissingError(RunDataError):
     def __str__(self) -> str:
         text = (
             f"No such proposal here: nothing matches {self.root}/*/*/p{self.proposal:06d}. "
-            "Check the number, or set EXTRA_DATA_DATA_ROOT to where its data is."
+            "Check the number, or set data_root in knockoff.toml (EXTRA_DATA_DATA_ROOT where that "
+            "is not set) to where its data is."
         )
         if self.closed:
             hidden = ", ".join(str(folder) for folder in self.closed)
