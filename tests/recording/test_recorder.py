@@ -617,3 +617,27 @@ async def test_an_index_that_cannot_be_is_a_problem_of_the_context_file(
     with pytest.raises(ContextFileError, match="cannot be unique"):
         async with open_recorder(workspace, workspace.settings()):
             pass
+
+
+async def test_a_plain_document_keeps_the_defaults_of_its_fields(
+    make_workspace: Callable[[str], Workspace], plain: Callable[[Workspace], Database]
+) -> None:
+    """Pydantic takes defaults out of the class body before anybody else can look."""
+    workspace = make_workspace("""
+from beanie import Document, Insert, before_event
+
+class Shots(Document):
+    foo: int | None
+    n: int = 5
+    notes: list[str] = []
+
+    @before_event(Insert)
+    def fill(self):
+        self.foo = self.n + 1
+        self.notes.append("seen")
+""")
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        await fill(recorder, 1)
+        row: Any = await plain(workspace).shots.find_one()
+
+    assert (row["foo"], row["n"], row["notes"]) == (6, 5, ["seen"])

@@ -34,6 +34,7 @@ def code_hash(
     options: str = "",
     parameters: Mapping[str, Any] | None = None,
     methods: Iterable[Callable[..., Any]] = (),
+    constants: Mapping[str, Any] | None = None,
 ) -> str:
     """Eight hexadecimal digits that change when the result may.
 
@@ -49,12 +50,16 @@ def code_hash(
         Those of the variable's group.
     methods:
         Plain methods that it calls on `self`.
+    constants:
+        What else of the class it reads through `self`.
     """
     reader = _Reader(folder)
     for each in (function, *methods):
         reader.add_function(each)
     for name, value in sorted((parameters or {}).items()):
-        reader.add(f"{name}={_shown(value)}")
+        reader.add(f"{name}={reader.shown(value)}")
+    for name, value in sorted((constants or {}).items()):
+        reader.add_value(name, value)
     reader.add(options)
     return reader.digest()[:8]
 
@@ -88,14 +93,14 @@ class _Reader:
             self._add_global(name, getattr(function, "__globals__", {}))
         closure = inspect.getclosurevars(function).nonlocals if code and code.co_freevars else {}
         for name, value in sorted(closure.items()):
-            self._add_value(name, value)
+            self.add_value(name, value)
 
     def _add_global(self, name: str, names: Mapping[str, Any]) -> None:
         if name in names and not name.startswith("__"):
-            self._add_value(name, names[name])
+            self.add_value(name, names[name])
 
-    def _add_value(self, name: str, value: Any) -> None:
-        function = getattr(value, "function", value)
+    def add_value(self, name: str, value: Any) -> None:
+        function = value.function if isinstance(value, Variable) else value
         if not inspect.isfunction(function):
             function = getattr(function, "__wrapped__", function)  # by functools.cache
         if inspect.isfunction(function):
@@ -107,21 +112,19 @@ class _Reader:
             self._add_module(value)
         elif get_origin(value) is Annotated:  # what a parameter is given
             marks = [mark for mark in get_args(value)[1:] if isinstance(mark, Source | str)]
-            self.add(f"{name}={_shown(marks)}")
+            self.add(f"{name}={self.shown(marks)}")
         else:
-            self._add_class(type(value))
-            self.add(f"{name}={_shown(value)}")
+            self.add(f"{name}={self.shown(value)}")
 
     def _add_class(self, cls: type) -> None:
         if id(cls) in self._seen:
             return
         self._seen.add(id(cls))
-        module = inspect.getmodule(cls)
-        if module is None or not self._is_ours(getattr(module, "__file__", None) or ""):
+        if not self._is_our_class(cls):
             return
         for name, value in sorted(vars(cls).items()):
             if not name.startswith("__"):
-                self._add_value(name, getattr(value, "__func__", value))
+                self.add_value(name, getattr(value, "__func__", value))
 
     def _add_module(self, module: types.ModuleType) -> None:
         file = getattr(module, "__file__", None)
@@ -134,6 +137,43 @@ class _Reader:
             used = value if inspect.ismodule(value) else home
             if used is not None:
                 self._add_module(used)
+
+    def shown(self, value: Any, within: tuple[int, ...] = ()) -> str:
+        """A constant as text: what it is made of, never its address, which differs by process.
+
+        Objects of other people's classes whose parts are not known count by their type alone.
+        """
+        kind = type(value)
+        name = f"{kind.__module__}.{kind.__qualname__}"
+        if value is None or isinstance(value, _PLAIN):
+            return repr(value)
+        if len(within) >= _DEEPEST or id(value) in within:
+            return f"<{name}>"
+        if inspect.isroutine(value) or inspect.isclass(value) or inspect.ismodule(value):
+            return self._shown_code(value, within)
+        if self._is_our_class(kind):
+            self._add_class(kind)
+        parts = parts_of(value, ours=self._is_our_class(kind))
+        if parts is None:
+            return f"<{name}>"
+        inner = (*within, id(value))
+        texts = [each if isinstance(each, _Text) else self.shown(each, inner) for each in parts]
+        if isinstance(value, set | frozenset):
+            texts.sort()
+        return f"{name}({','.join(texts)})"
+
+    def _shown_code(self, value: Any, within: tuple[int, ...]) -> str:
+        """The name of a function or class; its source counts as that of any other that is used."""
+        if inspect.ismethod(value):
+            bound = self.shown(value.__self__, (*within, id(value)))
+            return f"{self.shown(value.__func__, within)} of {bound}"
+        if inspect.isfunction(value) or inspect.isclass(value) or inspect.ismodule(value):
+            self.add_value("", value)
+        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"
+
+    def _is_our_class(self, cls: type) -> bool:
+        module = inspect.getmodule(cls)
+        return module is not None and self._is_ours(getattr(module, "__file__", None) or "")
 
     def _is_ours(self, file: str) -> bool:
         path = Path(file).resolve()
@@ -168,25 +208,3 @@ class _WithoutDocstrings(ast.NodeTransformer):
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> Any:
         node.decorator_list, node.returns = [], None
         return self._strip(node)
-
-
-def _shown(value: Any, depth: int = 0) -> str:
-    """A constant as text; the address of an object, which differs by process, is left out."""
-    kind = type(value)
-    if value is None or isinstance(value, str | bytes | int | float | complex | Path):
-        return repr(value)
-    if hasattr(value, "tobytes"):  # an array of calibration constants
-        return hashlib.sha256(value.tobytes()).hexdigest()
-    if depth < _DEEPEST:
-        if isinstance(value, dict):
-            pairs = (f"{_shown(k, depth + 1)}:{_shown(v, depth + 1)}" for k, v in value.items())
-            return f"{{{','.join(pairs)}}}"
-        if isinstance(value, list | tuple):
-            return f"{kind.__name__}({','.join(_shown(each, depth + 1) for each in value)})"
-        if isinstance(value, set | frozenset):
-            return f"{kind.__name__}({','.join(sorted(_shown(each, depth + 1) for each in value))})"
-        if is_dataclass(value):
-            return f"{kind.__qualname__}({_shown(vars(value), depth + 1)})"
-        if isinstance(value, Enum):
-            return f"{kind.__qualname__}.{value.name}({_shown(value.value, depth + 1)})"
-    return f"<{kind.__module__}.{kind.__qualname__}>"
