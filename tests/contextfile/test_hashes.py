@@ -219,3 +219,129 @@ class Runs(Run):
 
     assert all(new != old for new, old in zip([a, b, c], before, strict=True))
     assert hashed(text) == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("slice(0, 10)", "slice(0, 50)"),
+        ("range(3)", "range(4)"),
+        ("Cal(1)", "Cal(42)"),
+        ("[Cal(1)]", "[Cal(2)]"),
+        ("Slotted(1)", "Slotted(2)"),
+        ("Unit(1)", "Unit(2)"),
+        ("partial(pow, 2)", "partial(pow, 3)"),
+        ("partial(own)", "partial(other)"),
+        ("timedelta(1)", "timedelta(2)"),
+        ("datetime(2026, 1, 1)", "datetime(2026, 1, 2)"),
+        ("re.compile('a')", "re.compile('a', re.I)"),
+        ("re.compile('b' * 300 + 'c')", "re.compile('b' * 300 + 'd')"),
+        ("Decimal('1')", "Decimal('2')"),
+        ("np.zeros((2, 3))", "np.zeros((3, 2))"),
+        ("np.zeros(2, 'f4')", "np.zeros(2, 'i4')"),
+        ("np.array(['a'], object)", "np.array(['b'], object)"),
+        ("xr.DataArray([1, 2], dims='x')", "xr.DataArray([1, 3], dims='x')"),
+        ("xr.DataArray([1], {'x': [1]}, ['x'])", "xr.DataArray([1], {'x': [2]}, ['x'])"),
+        ("xr.Dataset({'x': [1]})", "xr.Dataset({'x': [2]})"),
+        ("pd.Series([1, 2])", "pd.Series([1, 3])"),
+        ("SimpleNamespace(x=1)", "SimpleNamespace(x=2)"),
+    ],
+)
+def test_a_constant_of_any_kind_counts_by_its_value(loaded: Loaded, old: str, new: str) -> None:
+    """A stale result that passes as current is the worst there is; so is a night for nothing."""
+    text = """
+import re
+from datetime import datetime, timedelta
+from decimal import Decimal
+from functools import partial
+from types import SimpleNamespace
+from dataclasses import dataclass
+import numpy as np, pandas as pd, xarray as xr
+from knockoff import Run, Variable
+
+class Cal:
+    def __init__(self, gain):
+        self.gain, self.myself, self.lock = gain, self, object()
+
+class Slotted:
+    __slots__ = ("gain", "unset")
+    def __init__(self, gain):
+        self.gain = gain
+
+@dataclass(frozen=True)
+class Unit:
+    __slots__ = ("gain",)
+    gain: int
+
+def own(x):
+    return x
+
+def other(x):
+    return -x
+
+CONSTANT = VALUE
+
+class Runs(Run):
+    @Variable
+    def a(self, data) -> float:
+        return CONSTANT
+"""
+
+    def hashed(value: str) -> str:
+        loaded_text = loaded(text.replace("VALUE", value))
+        return loaded_text.tables["runs"].description.variable("a").code
+
+    assert hashed(old) == hashed(old)
+    assert hashed(old) != hashed(new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("LIMIT: ClassVar = 1", "LIMIT: ClassVar = 2"),
+        ("_hidden: int = 1", "_hidden: int = 2"),
+        ("FACTOR = 1", "FACTOR = 2"),
+        ("return 3 * x", "return 4 * x"),
+        ("return 5", "return 6"),
+    ],
+)
+def test_what_a_method_reads_of_its_class_counts(loaded: Loaded, old: str, new: str) -> None:
+    """A constant of the class is no less a constant than one of the file."""
+    text = """
+from functools import cached_property
+from typing import ClassVar
+from knockoff import Group, Run, Variable
+
+@Group
+class Xgm:
+    FACTOR = 1
+
+    @Variable
+    def energy(self, data) -> float:
+        return self.FACTOR
+
+class Runs(Run):
+    LIMIT: ClassVar = 1
+    UNREAD: ClassVar = 1
+    _hidden: int = 1
+    xgm = Xgm()
+
+    @staticmethod
+    def tripled(x):
+        return 3 * x
+
+    @cached_property
+    def five(self):
+        return 5
+
+    @Variable
+    def a(self, data) -> float:
+        return self.tripled(self.LIMIT) + self._hidden + self.five
+"""
+
+    def hashed(text: str) -> list[str]:
+        return [each.code for each in loaded(text).tables["runs"].description.variables]
+
+    assert old in text
+    assert hashed(text) != hashed(text.replace(old, new))
+    assert hashed(text) == hashed(text.replace("UNREAD: ClassVar = 1", "UNREAD: ClassVar = 2"))

@@ -652,3 +652,29 @@ class Runs(Run):
     )
 
     assert problem.message == "monitor.fill is a hook in a group, which has no fields to fill."
+
+
+def test_what_is_heavy_runs_last_with_all_that_depends_on_it(described: Described) -> None:
+    """So that no quick number waits an hour for a heavy one it has nothing to do with."""
+    table = described(
+        """
+class Runs(Run):
+    @Variable(cluster=True)
+    def heavy(self, data) -> int:
+        return 1
+
+    @Variable
+    def of_heavy(self, x: Annotated[int, "var#heavy"] = 0) -> int:
+        return x
+
+    @Variable
+    def light(self, data) -> int:
+        return 1
+
+    @Variable
+    def of_light(self) -> int:
+        return self.light
+"""
+    )
+
+    assert [each.name for each in table.variables] == ["light", "of_light", "heavy", "of_heavy"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from textwrap import dedent
 from typing import TYPE_CHECKING
@@ -360,3 +361,110 @@ def test_every_problem_is_told_at_once(problems: Problems) -> None:
     assert "unknown mark 'vars#'" in told
     assert "'meta#rum'" in told
     assert [problem.line for problem in found] == sorted(problem.line for problem in found)
+
+
+RUNS = """
+from enum import Enum
+from datetime import date, datetime
+from typing import Annotated, ClassVar, Literal
+from knockoff import Editable, Group, Run, Variable
+from pydantic import Field
+
+@Group
+class Xgm:
+    @Variable
+    def energy(self, data) -> float:
+        return 1.0
+
+class Runs(Run):
+    @Variable
+    def trains(self, data) -> int:
+        return 1
+
+    {member}
+"""
+
+
+@pytest.mark.parametrize(
+    ("member", "message", "line"),
+    [
+        ("xgm = Xgm(name='trains')", "lie inside of trains", 18),
+        ("xgm = Xgm(name='knockoff')", "called 'knockoff'", 18),
+        ("xgm = Xgm(name='_id')", "called '_id'", 18),
+        ("xgm = Xgm(name='run.x')", "called 'run'", 18),
+        ("xgm = Xgm(name='a$b')", "called 'a$b'", 18),
+        ("_p = Variable(lambda self, data: 1)", "called '_p'", 18),
+        ("@Variable\n    @staticmethod\n    def x(data): return 1", "Remove @staticmethod", 18),
+        ("@Variable()\n    @classmethod\n    def x(cls, data): return 1", "@classmethod", 18),
+        ("@staticmethod\n    @Variable\n    def x(data): return 1", "Remove @staticmethod", 18),
+        ("@property\n    @Variable\n    def x(self): return 1", "Remove @property", 18),
+        ("@Variable\n    @property\n    def x(self): return 1", "Remove @property", 18),
+        (
+            "@property\n    def x(self) -> Annotated[int, Variable]: return 1",
+            "reading self.x gives the value anyway",
+            18,
+        ),
+        ("x = 3", "Write x: float = … for a field", 18),
+        ("comment = 'none'", "comment = … has no type", 18),
+        ("x = Annotated[float, Editable]", "Write x: Annotated[…, Editable], with a colon", 13),
+        ("x: Annotated[float, Editable] = 'abc'", "x starts as 'abc'", 18),
+        ("x: Annotated[float, Editable, Field(ge=0)] = -1.0", "x starts as -1.0", 18),
+        ("x: Annotated[float, Editable] = Field(-1.0, ge=0)", "x starts as -1.0", 18),
+    ],
+)
+def test_a_word_in_the_wrong_place_is_told_with_its_line(
+    problems: Problems, member: str, message: str, line: int
+) -> None:
+    """Else a column would vanish, lose its value, or fail in the middle of the night."""
+    found = problems(RUNS.strip().replace("{member}", member))
+
+    assert message in str(found[0])
+    assert found[0].line == line
+    assert found[0].remedy
+
+
+def test_a_group_has_no_fields_for_people(problems: Problems) -> None:
+    """It would silently be a constant that nobody can type."""
+    (problem,) = problems(
+        RUNS.strip().replace("class Xgm:", "class Xgm:\n    x: Annotated[float, Editable] = 1.0")
+    )
+
+    assert "Xgm.x is Editable" in problem.message
+    assert "Move it into the run class" in problem.remedy
+    assert problem.line
+
+
+def test_what_nobody_thought_of_is_a_problem_of_its_class(problems: Problems) -> None:
+    """The worker lives, and says which class it was."""
+    (problem,) = problems(RUNS.strip().replace("{member}", "class Settings:\n        indexes = 3"))
+
+    assert "Runs cannot be put together: TypeError" in problem.message
+    assert problem.line == 13
+
+
+def test_defaults_and_limits_are_described_in_plain_data(loaded: Loaded) -> None:
+    """The row begins with what a method would read, and people keep to the limits."""
+    members = """
+    class Kind(Enum):
+        POWDER = "powder"
+
+    kind: Annotated[Kind, Editable] = Kind.POWDER
+    day: Annotated[date, Editable] = date(2026, 5, 4)
+    moment: Annotated[datetime, Editable] = datetime(2026, 5, 4, 10)
+    gain: Annotated[int | None, Editable, Field(ge=0, lt=9)] = None
+    level: Annotated[float, Editable] = Field(0.5, gt=0)
+    """
+    description = loaded(RUNS.replace("{member}", members.strip())).tables["runs"].description
+    fields = {each.name: each for each in description.fields}
+
+    json.dumps(description.fields[0].default)
+    assert fields["kind"].default == "powder"
+    assert fields["day"].stored_default == "2026-05-04"
+    assert fields["moment"].default == "2026-05-04T10:00:00"
+    assert fields["moment"].stored_default == datetime(2026, 5, 4, 10, tzinfo=UTC)
+    assert fields["gain"].schema["anyOf"][0] == {
+        "type": "integer",
+        "minimum": 0,
+        "exclusiveMaximum": 9,
+    }
+    assert fields["level"].schema == {"type": "number", "exclusiveMinimum": 0}

@@ -924,3 +924,29 @@ def test_everything_is_told_as_it_happens(tmp_path: Path, task: RunTask) -> None
         (Result, "twice"),
         (Filled, ""),
     ]
+
+
+def test_a_date_is_a_date_again(fill: Fill) -> None:
+    """A row has it as text, because MongoDB has no date without a time."""
+    results = fill(
+        """
+        from datetime import date, datetime
+
+        class Runs(Run):
+            day: Annotated[date, Editable] = date(2026, 5, 4)
+            other: Annotated[date | None, Editable] = None
+            moment: datetime | None = None
+            filled: date | None = None
+
+            @after_event(Insert)
+            def fill(self):
+                self.filled = self.other
+
+            @Variable
+            def told(self, data) -> list[int]:
+                return [self.day.month, self.other.month, self.moment.hour]
+        """,
+        row={"proposal": 1234, "run": 1, "other": "2026-07-01", "moment": "2026-05-04T10:00:00"},
+    )
+
+    assert fields(results) == {"filled": "2026-07-01", "told": [5, 7, 10]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import enum
 import inspect
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
@@ -12,7 +13,7 @@ from knockoff.contextfile.description import (
     VariableDescription,
 )
 from knockoff.contextfile.hashes import code_hash
-from knockoff.contextfile.schemas import name_of, schema_of
+from knockoff.contextfile.schemas import limited, name_of, schema_of
 from knockoff.contextfile.scope import in_words
 from knockoff.contextfile.sources import line_of
 from knockoff.language.members import MISSING, evaluated
@@ -42,6 +43,7 @@ def described_variable(draft: Draft, folder: Path, place: int) -> VariableDescri
             options=_options(draft),
             parameters=draft.scope.parameters,
             methods=(*draft.methods, *_reducer(draft)),
+            constants=draft.constants,
         ),
         reads=tuple(draft.reads),
         may_read=tuple(name for name in draft.may_read if name not in draft.reads),
@@ -72,19 +74,23 @@ def title_of(draft: Draft) -> str:
 def described_field(field: Field, place: int) -> FieldDescription:
     """What the recorder learns of a field that the class declares."""
     editable = field.editable
-    default = _default(field)
     return FieldDescription(
         name=field.name,
         title=(editable and editable.title) or in_words(field.name),
-        schema=schema_of(field.type),
+        schema=described_schema(field),
         editable=editable is not None,
-        default=default.value if isinstance(default, enum.Enum) else default,
+        default=default_of(field),
         description=(editable and editable.description) or "",
         units=editable.units if editable else None,
         tags=_tags(editable.tags if editable else ()),
         type=name_of(field.type),
         place=place,
     )
+
+
+def described_schema(field: Field) -> dict[str, Any]:
+    """The schema of a field, with the limits that Pydantic's ``Field(...)`` as default gives."""
+    return limited(schema_of(field.type), (field.default,))
 
 
 def indexes_of(settings: Any) -> tuple[IndexDescription, ...]:
@@ -123,13 +129,20 @@ def _reducer(draft: Draft) -> tuple[Any, ...]:
     return (summary,) if inspect.isfunction(summary) else ()
 
 
-def _default(field: Field) -> Any:
-    """The default as plain data; None where it is missing or made anew for each row."""
+def default_of(field: Field) -> Any:
+    """The default as plain data; None where it is missing or made anew for each row.
+
+    An enum is its value, a date or datetime its ISO text: a description is JSON.
+    """
     default = field.default
     if default is MISSING or type(default).__name__ == "PydanticUndefinedType":
         return None
     if hasattr(default, "get_default"):  # pydantic's Field(...)
         default = default.get_default()
+    if isinstance(default, enum.Enum):
+        default = default.value
+    if isinstance(default, dt.date):
+        return default.isoformat()
     plain = default is None or isinstance(default, bool | int | float | str | list | dict)
     return default if plain and type(default).__name__ != "PydanticUndefinedType" else None
 

@@ -8,6 +8,7 @@ numbers, text, tuples and dicts.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
 from typing import Any, Final
 
 from knockoff.language.occasions import Direction, Event  # noqa: TC001  # read back at run time
@@ -83,6 +84,14 @@ class FieldDescription:
     type: str = ""
     place: int = 0
     """Among the columns, as of a variable."""
+
+    @property
+    def stored_default(self) -> Any:
+        """The default as a row has it: a date and time is one, in UTC if it has no zone."""
+        if self.schema.get("format") != "date-time" or not isinstance(self.default, str):
+            return self.default
+        moment = datetime.fromisoformat(self.default)
+        return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ import ast
 import hashlib
 import inspect
 import sys
-from dataclasses import is_dataclass
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_args, get_origin
 
+from knockoff.contextfile.constants import PLAIN, parts_of
 from knockoff.contextfile.sources import node_of
 from knockoff.language.marks import Source
+from knockoff.language.variable import Variable
 
 if TYPE_CHECKING:
     import types
@@ -114,6 +114,7 @@ class _Reader:
             marks = [mark for mark in get_args(value)[1:] if isinstance(mark, Source | str)]
             self.add(f"{name}={self.shown(marks)}")
         else:
+            self._add_class(type(value))
             self.add(f"{name}={self.shown(value)}")
 
     def _add_class(self, cls: type) -> None:
@@ -145,7 +146,7 @@ class _Reader:
         """
         kind = type(value)
         name = f"{kind.__module__}.{kind.__qualname__}"
-        if value is None or isinstance(value, _PLAIN):
+        if value is None or isinstance(value, PLAIN):
             return repr(value)
         if len(within) >= _DEEPEST or id(value) in within:
             return f"<{name}>"
@@ -157,7 +158,7 @@ class _Reader:
         if parts is None:
             return f"<{name}>"
         inner = (*within, id(value))
-        texts = [each if isinstance(each, _Text) else self.shown(each, inner) for each in parts]
+        texts = [self.shown(each, inner) for each in parts]
         if isinstance(value, set | frozenset):
             texts.sort()
         return f"{name}({','.join(texts)})"
@@ -167,9 +168,10 @@ class _Reader:
         if inspect.ismethod(value):
             bound = self.shown(value.__self__, (*within, id(value)))
             return f"{self.shown(value.__func__, within)} of {bound}"
-        if inspect.isfunction(value) or inspect.isclass(value) or inspect.ismodule(value):
-            self.add_value("", value)
-        return f"{getattr(value, '__module__', '')}.{getattr(value, '__qualname__', '')}"
+        code = getattr(value, "__wrapped__", value)
+        if inspect.isfunction(code) or inspect.isclass(code) or inspect.ismodule(code):
+            self.add_value("", code)
+        return f"{getattr(code, '__module__', '')}.{getattr(code, '__qualname__', '')}"
 
     def _is_our_class(self, cls: type) -> bool:
         module = inspect.getmodule(cls)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.contextfile.assigning import assignments, attribute_of, refused
 from knockoff.contextfile.describing import (
+    default_of,
     described_field,
+    described_schema,
     described_variable,
     indexes_of,
     title_of,
@@ -19,8 +22,9 @@ from knockoff.contextfile.inputs import METADATA, MYMDC, inputs_of
 from knockoff.contextfile.names import DOCUMENT_NAMES, OUR_NAMES, PEOPLES_NAMES
 from knockoff.contextfile.problems import Problem, nearest
 from knockoff.contextfile.reads import touches_of
+from knockoff.contextfile.schemas import fits
 from knockoff.contextfile.scope import ROW_FIELDS, Scope
-from knockoff.contextfile.sources import line_of, node_of
+from knockoff.contextfile.sources import line_in_class, line_of, node_of
 from knockoff.contextfile.tables import Formula, Table
 from knockoff.language.order import CircularVariablesError, in_order
 
@@ -54,6 +58,7 @@ class Draft:
     fields_read: dict[str, None] = field(default_factory=dict)
     assigns: dict[str, None] = field(default_factory=dict)
     methods: dict[Callable[..., Any], None] = field(default_factory=dict)
+    constants: dict[str, Any] = field(default_factory=dict)
     chosen: dict[str, tuple[str, ...]] = field(default_factory=dict)
     data: DataKind = "raw"
     cluster: bool = False
@@ -119,8 +124,10 @@ class _Linker:
             self._link_touches(draft, draft.function, ())
         ordered = self._ordered()
         self._promote(ordered)
+        ordered = self._by_side(ordered)
         self._check_titles()
         self._check_names()
+        self._check_defaults()
         if self.problems:
             return None
         folder = Path(self.source.file).parent
@@ -281,14 +288,21 @@ class _Linker:
         name = touch.chain[0]
         attribute = attribute_of(draft.scope.owner, name)
         if attribute is None:
-            self._check_spelling(draft, touch)
+            private = getattr(draft.scope.owner, "__private_attributes__", {})  # Pydantic's
+            if name in private:
+                draft.constants[name] = getattr(private[name], "default", None)
+            else:
+                self._check_spelling(draft, touch)
             return
-        if name in through or len(through) > _METHODS_DEEP:
+        if name in through or len(through) > _METHODS_DEEP or name.startswith("__"):
             return
-        function = getattr(attribute, "fget", attribute)
-        if hasattr(function, "__code__") and node_of(function) is not None:
+        function = _function_in(attribute)
+        if function is None:
+            draft.constants[name] = attribute
+        elif node_of(function) is not None:
             draft.methods[function] = None
-            self._link_touches(draft, function, (*through, name))
+            if not isinstance(attribute, staticmethod):  # it has no self to read from
+                self._link_touches(draft, function, (*through, name))
 
     def _check_spelling(self, draft: Draft, touch: Touch) -> None:
         name = touch.chain[0]
@@ -331,12 +345,16 @@ class _Linker:
                     f"{name} runs before the event but reads {late[0]}, which runs after it.",
                     f"Give {late[0]} direction=before_event, or {name} direction=after_event.",
                 )
-        return tuple(
-            name
-            for side in ("before", "after")
-            for name in ordered
-            if self._drafts[name].direction == side
-        )
+        return ordered
+
+    def _by_side(self, ordered: tuple[str, ...]) -> tuple[str, ...]:
+        """Before the event, after it, and last what is heavy, so that nothing waits for it."""
+
+        def side(name: str) -> int:
+            draft = self._drafts[name]
+            return 0 if draft.direction == "before" else 1 + draft.cluster
+
+        return tuple(sorted(ordered, key=side))
 
     def _promote(self, ordered: tuple[str, ...]) -> None:
         """A variable that reads corrected data needs corrected data; the same for the cluster."""
@@ -352,7 +370,7 @@ class _Linker:
                 )
             draft.data = wanted or ("proc" if proc else "raw")
             draft.cluster = bool(draft.variable and draft.variable.cluster) or any(
-                self._drafts[read].cluster for read in draft.reads
+                self._drafts[read].cluster for read in draft.all_reads
             )
 
     def _check_titles(self) -> None:
@@ -370,23 +388,70 @@ class _Linker:
             seen[title] = name
 
     def _check_names(self) -> None:
-        if self.source.owner is None:
-            return  # a file of functions may call a column what it likes
         members = self._scope.members
-        taken = OUR_NAMES | DOCUMENT_NAMES
-        for name in (*members.variables, *self._scope.groups, *members.fields):
-            if name in taken or (name in PEOPLES_NAMES and name not in members.fields):
-                draft = self._drafts.get(name)
-                self.problems.append(
-                    Problem(
-                        self.source.file,
-                        line_of(draft.function) if draft else self.source.line,
-                        1,
-                        f"a column cannot be called {name!r}, because every run document has "
-                        f"something of that name.",
-                        f"Call it {name}_of_run, and give it the title you like.",
-                    )
+        own = () if self.source.owner is None else members.variables  # functions: as they like
+        attributes = dict.fromkeys((*own, *self._scope.groups, *members.fields))
+        computed = [name for name, draft in self._drafts.items() if draft.variable]
+        columns = dict.fromkeys((*members.fields, *computed))
+        for name in attributes:
+            self._check_taken(name, name)
+        for column in columns:
+            first = column.partition(".")[0]
+            if first not in attributes:
+                self._check_taken(first, column)
+            wrong = [each for each in column.split(".") if not _is_column_name(each)]
+            if wrong:
+                self._problem_at(
+                    column,
+                    f"a column cannot be called {wrong[0]!r}: MongoDB and Python have to be able "
+                    "to spell it.",
+                    "Use letters, digits and underscores, and start with a letter.",
                 )
+            above = next((each for each in _prefixes(column) if each in columns), None)
+            if above is not None:
+                self._problem_at(
+                    column,
+                    f"{column} would lie inside of {above}, which is a column itself.",
+                    "Give the group another name=.",
+                )
+
+    def _check_taken(self, name: str, column: str) -> None:
+        taken = OUR_NAMES if self.source.owner is None else OUR_NAMES | DOCUMENT_NAMES
+        theirs = name in PEOPLES_NAMES and name not in self._scope.members.fields
+        if name in taken or (theirs and self.source.owner is not None):
+            self._problem_at(
+                column,
+                f"a column cannot be called {name!r}, because every run document has "
+                f"something of that name.",
+                f"Call it {name.strip('_')}_of_run, and give it the title you like.",
+            )
+
+    def _check_defaults(self) -> None:
+        for each in self._scope.members.fields.values():
+            default = default_of(each)
+            if each.editable and default is not None and not fits(default, described_schema(each)):
+                self._problem_at(
+                    each.name,
+                    f"{each.name} starts as {default!r}, which is no value of its own type.",
+                    "Change the default, or the type.",
+                )
+
+    def _problem_at(self, name: str, message: str, remedy: str) -> None:
+        """At the line of a variable, field or group."""
+        source, draft = self.source, self._drafts.get(name)
+        line = source.line
+        if draft is not None and not draft.scope.path:
+            line = line_of(draft.function)
+        elif source.owner is not None:
+            line = line_in_class(source.file, source.name, self._attribute_of(name))
+        self.problems.append(Problem(source.file, line, 1, message, remedy))
+
+    def _attribute_of(self, name: str) -> str:
+        """The attribute of the class that a column belongs to: that of its group, if any."""
+        for attribute, scope in self._scope.groups.items():
+            if name.startswith(".".join((*scope.path, ""))):
+                return attribute
+        return name
 
     def _unknown(self, draft: Draft, mark: str, known: Any) -> None:
         name = mark.partition("#")[2]
@@ -396,3 +461,23 @@ class _Linker:
 
     def _problem(self, draft: Draft, message: str, remedy: str) -> None:
         self.problems.append(Problem(self.source.file, line_of(draft.function), 1, message, remedy))
+
+
+def _function_in(attribute: Any) -> Any:
+    """The function of a method, property, static method or cached method; None for a value."""
+    for name in ("fget", "__func__", "__wrapped__"):
+        if not hasattr(attribute, "__code__"):
+            attribute = getattr(attribute, name, attribute)
+    if isinstance(attribute, cached_property):
+        attribute = attribute.func
+    return attribute if hasattr(attribute, "__code__") else None
+
+
+def _is_column_name(word: str) -> bool:
+    return word.isidentifier() and not word.startswith("_")
+
+
+def _prefixes(name: str) -> Iterator[str]:
+    """What lies above a dotted name: of ``"a.b.c"`` ``"a"`` and ``"a.b"``."""
+    parts = name.split(".")
+    return (".".join(parts[:count]) for count in range(1, len(parts)))

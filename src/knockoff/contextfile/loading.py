@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import linecache
+import re
 import sys
 import traceback
 import types
@@ -16,9 +17,11 @@ from typing import TYPE_CHECKING, Any, Final
 from knockoff.contextfile.description import ContextDescription
 from knockoff.contextfile.linking import table_of
 from knockoff.contextfile.problems import ContextProblems, Problem
+from knockoff.contextfile.sources import line_in_class
 from knockoff.contextfile.tables import TableSource
 from knockoff.language.members import Members, is_group, split_class, variable_from
 from knockoff.language.plain import Run as PlainRun
+from knockoff.language.variable import MisplacedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,7 +153,11 @@ def _tables(module: types.ModuleType, path: Path) -> tuple[dict[str, Table], lis
     tables: dict[str, Table] = {}
     problems: list[Problem] = []
     for source in sources:
-        table, found = table_of(source)
+        try:
+            table, found = table_of(source)
+        except Exception as error:  # noqa: BLE001  # user code has more shapes than we know
+            problems.append(_table_problem(path, source, error))
+            continue
         problems.extend(found)
         if source.collection in tables or source.collection.startswith("knockoff"):
             problems.append(
@@ -205,13 +212,15 @@ def source_of_class(cls: type, file: str = "") -> TableSource:
     """Where the table of a run class comes from."""
     module = sys.modules.get(cls.__module__)
     names = vars(module) if module else {}
+    file = file or getattr(module, "__file__", None) or f"<{cls.__module__}>"
     return TableSource(
         name=cls.__name__,
         members=_members_of(cls),
-        file=file or getattr(module, "__file__", None) or f"<{cls.__module__}>",
+        file=file,
         module=names,
         owner=cls,
         body=getattr(cls, "__knockoff_body__", cls),
+        line=line_in_class(file, cls.__name__, ""),
     )
 
 
@@ -238,14 +247,64 @@ def _syntax_problem(path: Path, error: Exception) -> Problem:
     return Problem(str(path), line, column, f"{type(error).__name__}: {_first_line(error)}.")
 
 
+def _table_problem(path: Path, source: TableSource, error: Exception) -> Problem:
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return Problem(
+        str(path),
+        source.line,
+        1,
+        f"{source.name} cannot be put together: {type(error).__name__}: {_first_line(error)}.",
+        f"Take out what you added last; this is a fault of knockoff, too "
+        f"({Path(where.filename).name}:{where.lineno}), so please tell its makers.",
+    )
+
+
 def _run_problem(path: Path, error: BaseException) -> Problem:
+    if isinstance(error, MisplacedError) and error.file in ("", str(path)):
+        place = error.line or _line_of_frame(path, error)
+        return Problem(str(path), place, 1 if place else 0, error.message, error.remedy)
+    if getattr(error, "code", None) in _UNTYPED:
+        return _untyped_problem(path, error)
     frames = traceback.extract_tb(error.__traceback__)
-    line = next((each.lineno for each in reversed(frames) if each.filename == str(path)), 0)
+    line = _line_of_frame(path, error)
     where = frames[-1] if frames else None
     message = f"{type(error).__name__}: {_first_line(error)}"
     if where is not None and where.filename != str(path) and not _is_ours(where.filename):
         message += f" (raised in {where.filename}:{where.lineno})"
-    return Problem(str(path), line or 0, 1 if line else 0, message, _remedy(error))
+    return Problem(str(path), line, 1 if line else 0, message, _remedy(error))
+
+
+def _line_of_frame(path: Path, error: BaseException) -> int:
+    """The last line of the context file on the way to the error."""
+    frames = reversed(traceback.extract_tb(error.__traceback__))
+    return next((each.lineno or 0 for each in frames if each.filename == str(path)), 0)
+
+
+def _line_below(path: Path, line: int, name: str) -> int:
+    """Where `name` is given a value in the class that starts at `line`."""
+    match = re.compile(rf"\s+{name}\s*=")
+    lines = linecache.getlines(str(path))
+    below = (number for number in range(line, len(lines)) if match.match(lines[number]))
+    return next(below, line - 1) + 1
+
+
+_UNTYPED: Final = ("model-field-missing-annotation", "model-field-overridden")
+"""Pydantic's codes for an attribute of a class that is given a value, but no type."""
+
+
+def _untyped_problem(path: Path, error: BaseException) -> Problem:
+    """In our words: Pydantic's speak of settings that a context file does not have."""
+    line = _line_of_frame(path, error)
+    named = re.search(r"`(\w+) = |[Ff]ield '(\w+)'", str(error))
+    name = next(filter(None, named.groups()), "x") if named else "x"
+    return Problem(
+        str(path),
+        _line_below(path, line, name),
+        1,
+        f"{name} = … has no type, so it is neither a field nor a constant.",
+        f"Write {name}: float = … for a field, whatever its type is, "
+        f"or {name}: ClassVar = … for a constant.",
+    )
 
 
 def _remedy(error: BaseException) -> str:

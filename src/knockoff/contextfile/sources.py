@@ -42,6 +42,26 @@ def node_of(function: Callable[..., Any]) -> Node | None:
     return None
 
 
+def line_in_class(file: str, cls: str, name: str) -> int:
+    """The line where a class body gives `name` a value or type; that of the class, or 0."""
+    for node in ast.walk(_tree("".join(linecache.getlines(file)))):
+        if isinstance(node, ast.ClassDef) and node.name == cls:
+            for statement in node.body:
+                targets = getattr(statement, "targets", [getattr(statement, "target", None)])
+                if any(isinstance(each, ast.Name) and each.id == name for each in targets):
+                    return statement.lineno
+            return node.lineno
+    return 0
+
+
+@lru_cache(maxsize=8)
+def _tree(source: str) -> ast.Module:
+    try:
+        return ast.parse(source)
+    except SyntaxError:
+        return ast.Module([], [])
+
+
 @lru_cache(maxsize=64)
 def _functions(source: str) -> dict[int, tuple[Node, ...]]:
     """All functions of a file by their first line, decorators included."""

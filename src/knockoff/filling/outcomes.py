@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,6 +106,8 @@ def _plain(value: Any) -> Any:
 
 
 def _of_field(name: str, value: Any) -> Any:
+    if type(value) is dt.date:  # MongoDB has no date without a time
+        return value.isoformat()
     plain = normalised(_plain(value))
     if isinstance(plain, Bulk):
         raise UnsupportedValueError(

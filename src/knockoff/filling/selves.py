@@ -6,6 +6,7 @@ it, so that a value which was not computed yet can never be mistaken for one.
 
 from __future__ import annotations
 
+import datetime as dt
 import inspect
 import types
 from contextlib import suppress
@@ -69,7 +70,7 @@ def field_of(members: Members, name: str, row: Mapping[str, Any]) -> Any:
 
 
 def _revived(kind: Any, value: Any) -> Any:
-    """What was stored as a dict or as plain text, as the model or enum that it stands for.
+    """What was stored as a dict or plain text, as the model, enum or date that it stands for.
 
     A value that no longer fits stays as it is: an older context file wrote it.
     """
@@ -86,6 +87,8 @@ def _revived(kind: Any, value: Any) -> Any:
         return [_revived(arguments[0], each) for each in value]
     elif inspect.isclass(kind) and not isinstance(value, kind):
         revive = getattr(kind, "model_validate", kind if issubclass(kind, Enum) else None)
+        if kind in (dt.date, dt.datetime) and isinstance(value, str):
+            revive = kind.fromisoformat
         if revive is not None:
             with suppress(ValueError, TypeError):
                 return revive(value)

@@ -12,7 +12,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from knockoff.language.members import GROUP_MARK, Members, is_group, split_class
-from knockoff.language.variable import words
+from knockoff.language.variable import MisplacedError, words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -53,7 +53,7 @@ def Group(  # noqa: N802  # it stands where a class name is expected: @Group
     Raises
     ------
     TypeError
-        The class defines a field that every group has already.
+        The class defines a field that every group has already, or one for people to type.
     """
 
     def decorate(undecorated: type) -> type:
@@ -97,6 +97,13 @@ def _made_group(cls: type, title: str | None, tags: tuple[str, ...], sep: str) -
         )
     inherited = getattr(cls, GROUP_MARK, Members())
     members = inherited.joined(split_class(cls))
+    for name, field in members.fields.items():
+        if field.editable:
+            raise MisplacedError(
+                f"{cls.__name__}.{name} is Editable, and a group has no fields that people type.",
+                f"Move it into the run class; read it here with a parameter "
+                f'{name}: Annotated[…, "var#{name}"].',
+            )
     for name in members.variables:
         if name in cls.__dict__:
             delattr(cls, name)  # so that a value is found only where one was handed over

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, get_args, get
 
 from knockoff.language.marks import Editable
 from knockoff.language.occasions import direction_of, events_of, is_hook
-from knockoff.language.variable import Variable
+from knockoff.language.variable import MisplacedError, Variable, refuse_wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -97,10 +97,17 @@ def split(body: Mapping[str, Any], module: Mapping[str, Any]) -> Members:
         The names of the class, with ``__annotations__``.
     module:
         The names of the file, in which annotations written as text are evaluated.
+
+    Raises
+    ------
+    MisplacedError
+        A variable is also a property, static method or class method, or the
+        annotation of a field is its value.
     """
     members = Members()
     annotations = body.get("__annotations__", {})
     for name, value in body.items():
+        _refuse_misplaced(name, value, body)
         variable = variable_from(value, body)
         if variable is not None:
             members.variables[name] = variable
@@ -120,6 +127,20 @@ def split(body: Mapping[str, Any], module: Mapping[str, Any]) -> Members:
     known = {**members.variables, **members.hooks, **members.groups, **members.fields}
     members.names = (*bare, *(name for name in body if name in known))
     return members
+
+
+def _refuse_misplaced(name: str, value: object, body: Mapping[str, Any]) -> None:
+    """Refuse what would be lost without a word."""
+    inner = getattr(value, "fget", getattr(value, "__func__", None))
+    if isinstance(value, property | staticmethod | classmethod) and (
+        isinstance(inner, Variable) or variable_from(inner, body) is not None
+    ):
+        refuse_wrapped(value)
+    if get_origin(value) is Annotated and not name.startswith("_") and editable_of(value):
+        raise MisplacedError(
+            f"{name} = Annotated[…, Editable] is a type, and no field.",
+            f"Write {name}: Annotated[…, Editable], with a colon.",
+        )
 
 
 def variable_from(value: object, body: Mapping[str, Any]) -> Variable[Any] | None:

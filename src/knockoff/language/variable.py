@@ -7,6 +7,7 @@ import re
 from copy import copy
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar, overload
 
+from knockoff.errors import ContextFileError
 from knockoff.language.occasions import Direction, Event, direction_of, events_of
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Variable(Generic[T_co]):
         ``"raw"``: due as soon as recorded data is there. ``"proc"``: due when the
         facility's corrected data is. Default: raw, or proc if it reads a proc variable.
     cluster:
-        Run it on the cluster, where one is set up; else here, after all others.
+        It is heavy: it runs after all others. A cluster to send it to cannot be set up yet.
     transient:
         Hand the result to dependants, but store nothing.
     event, direction:
@@ -73,9 +74,9 @@ class Variable(Generic[T_co]):
     timeout:
         Seconds after which it is stopped.
     retries:
-        How often it is tried again after a failure.
+        How often it may be tried again; kept with the column, not acted upon yet.
     cpus, memory, gpus:
-        What it asks for; memory in bytes or as ``"4 GB"``.
+        What it needs, memory in bytes or as ``"4 GB"``; kept with the column, not acted upon yet.
 
     Raises
     ------
@@ -127,6 +128,7 @@ class Variable(Generic[T_co]):
         gpus: int | None = None,
     ) -> None:
         self.function: Callable[..., Any] | None = None
+        refuse_wrapped(title)
         if inspect.isroutine(title):
             self.function, title = title, None
         self.title: str | None = _text("title", title)
@@ -166,7 +168,14 @@ class Variable(Generic[T_co]):
         return self.of(function)
 
     def of(self, function: Callable[..., T]) -> Variable[T]:
-        """The same column, filled by `function`; one `Variable(...)` serves many methods."""
+        """The same column, filled by `function`; one `Variable(...)` serves many methods.
+
+        Raises
+        ------
+        TypeError
+            `function` is none, or a property, static method or class method.
+        """
+        refuse_wrapped(function)
         if not inspect.isroutine(function):
             raise TypeError(f"@Variable(...) belongs above a function, not above {function!r}.")
         bound: Variable[Any] = copy(self)
@@ -190,6 +199,46 @@ class Variable(Generic[T_co]):
 
     def __repr__(self) -> str:
         return f"Variable({self.name or self.title or ''!r})"
+
+
+class MisplacedError(ContextFileError, TypeError):
+    """Words of the language in a place where they mean nothing."""
+
+    def __init__(self, message: str, remedy: str, line: int = 0, file: str = "") -> None:
+        super().__init__(message, remedy)
+        self.message = message
+        self.remedy = remedy
+        self.line = line
+        self.file = file
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}"
+
+
+def refuse_wrapped(value: object) -> None:
+    """Refuse what is no plain method.
+
+    Raises
+    ------
+    MisplacedError
+        It is a property, static method or class method.
+    """
+    inner: Any
+    if isinstance(value, property):
+        inner, word, remedy = value.fget, "property", "reading self.x gives the value anyway."
+    elif isinstance(value, staticmethod | classmethod):
+        inner, word = value.__func__, type(value).__name__
+        remedy = "a variable is a plain method, whose first parameter is self."
+    else:
+        return
+    function = inner.function if isinstance(inner, Variable) else inner
+    code = getattr(function, "__code__", None)
+    raise MisplacedError(
+        f"{getattr(function, '__name__', 'a method')} is both a variable and a {word}.",
+        f"Remove @{word}; {remedy}",
+        code.co_firstlineno if code else 0,
+        code.co_filename if code else "",
+    )
 
 
 def undeclared(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from knockoff.contextfile.problems import nearest
@@ -13,6 +14,8 @@ from knockoff.runs.documents import PEOPLES_FIELDS
 from knockoff.runs.rows import RowFields
 
 if TYPE_CHECKING:
+    from datetime import tzinfo
+
     from knockoff.contextfile.description import FieldDescription
     from knockoff.database.client import Database
     from knockoff.recording.tables import Tables
@@ -22,7 +25,11 @@ if TYPE_CHECKING:
 class Editing:
     """Writes what people type, on behalf of one of them."""
 
-    def __init__(self, database: Database, tables: Tables, by: str | None = None) -> None:
+    def __init__(
+        self, database: Database, tables: Tables, by: str | None = None, zone: tzinfo = UTC
+    ) -> None:
+        """`zone` is that of the times people type; `by` is otherwise the user of this process."""
+        self._zone = zone
         self._database = database
         self.tables = tables
         self._by = by or getpass.getuser()
@@ -57,7 +64,7 @@ class Editing:
             await self._note(key, field, value or None)
             return value or None
         found = self._found(field, collection)
-        value = typed(field, found[1].schema, text)
+        value = typed(field, found[1].schema, text, self._zone)
         document: Any = await self.tables.classes[found[0]].get(key.document_id)
         if document is None:
             raise EditError(
@@ -66,7 +73,7 @@ class Editing:
             )
         old = getattr(document, field, None)
         await document.set({field: value})
-        await log_edit(self._database, found[0], key, field, old, value, by=self._by)
+        await log_edit(self._database, found[0], key, field, _loggable(old), value, by=self._by)
         return value
 
     async def _note(self, key: RunKey, field: str, value: Any) -> int:
@@ -104,3 +111,17 @@ class Editing:
         own = [each.name for table in self.tables.context.tables for each in table.fields]
         known = [*PEOPLES_FIELDS, *own]
         raise EditError(f"There is no field {field!r}. {nearest(field, known)}".strip())
+
+
+def _loggable(value: Any) -> Any:
+    """A value from a row as the log keeps it; what was never meant for MongoDB as its text.
+
+    The edit is made by then, so nothing may come in the way of telling who made it.
+    """
+    if value is None or isinstance(value, bool | int | float | str | datetime):
+        return value
+    if isinstance(value, list):
+        return [_loggable(each) for each in value]
+    if isinstance(value, dict):
+        return {str(name): _loggable(each) for name, each in value.items()}
+    return str(value)

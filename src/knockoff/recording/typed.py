@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import date, datetime
-from typing import Any, Final, Literal, Union
+from datetime import UTC, date, datetime, tzinfo
+from typing import Annotated, Any, Final, Literal, Union
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from knockoff.errors import EditError
 
@@ -21,11 +21,37 @@ _TYPES: Final[dict[str, Any]] = {
 _FORMATS: Final[dict[str, Any]] = {"date-time": datetime, "date": date}
 
 
-def typed(field: str, schema: dict[str, Any], text: str) -> Any:
+_LIMITS: Final = {
+    "minimum": "ge",
+    "exclusiveMinimum": "gt",
+    "maximum": "le",
+    "exclusiveMaximum": "lt",
+    "multipleOf": "multiple_of",
+    "minLength": "min_length",
+    "maxLength": "max_length",
+    "minItems": "min_length",
+    "maxItems": "max_length",
+    "pattern": "pattern",
+}
+"""Limits in JSON schema, and what Pydantic calls them."""
+
+
+def typed(field: str, schema: dict[str, Any], text: str, zone: tzinfo = UTC) -> Any:
     """Read `text` as a value of the field; nothing typed is None.
 
     ``yes``, ``no``, ``1``, ``0``, ``true`` and ``false`` are bools; lists and objects are
-    written as JSON.
+    written as JSON; a choice is written as it is shown. Of several types the first
+    that fits is taken, text last.
+
+    Parameters
+    ----------
+    zone:
+        That of a time which names none itself; what comes back is in UTC.
+
+    Returns
+    -------
+    :
+        What MongoDB stores as it is. A date, which it has no type for, is ISO text.
 
     Raises
     ------
@@ -34,22 +60,72 @@ def typed(field: str, schema: dict[str, Any], text: str) -> Any:
     """
     if text == "":
         return None
-    kind = type_of(schema)
-    given: Any = text
-    if schema.get("type") in ("array", "object"):
-        given = _from_json(field, text)
     try:
-        return TypeAdapter(kind).validate_python(given)
+        return _storable(_read(schema, text), zone)
     except ValidationError as error:
         reason = error.errors()[0]["msg"]
-        raise EditError(
-            f"{field} cannot be {text!r}: {reason[0].lower()}{reason[1:]}. "
-            f"It takes {in_words(schema)}."
-        ) from None
+    except ValueError as error:
+        reason = str(error)
+    raise EditError(
+        f"{field} cannot be {text!r}: {reason[0].lower()}{reason[1:]}. It takes {in_words(schema)}."
+    )
+
+
+def _read(schema: dict[str, Any], text: str) -> Any:
+    """Read `text`; a `ValueError`, as Pydantic's is, says why it cannot be."""
+    if "enum" in schema:
+        for choice in schema["enum"]:
+            if text == str(choice):
+                return choice
+        raise ValueError("it is none of the choices")
+    if "anyOf" in schema:
+        return _first_that_fits(schema["anyOf"], text)
+    given: Any = text
+    if schema.get("type") in ("array", "object"):
+        try:
+            given = json.loads(text)
+        except ValueError as error:
+            raise ValueError(f"it is not valid JSON ({error})") from None
+    return TypeAdapter(type_of(schema)).validate_python(given)
+
+
+def _first_that_fits(schemas: list[dict[str, Any]], text: str) -> Any:
+    """A word fits text, and anything fits an unknown type, so these are tried last."""
+
+    def loose(schema: dict[str, Any]) -> bool:
+        return "enum" not in schema and "format" not in schema and type_of(schema) in (str, Any)
+
+    problem: ValueError | None = None
+    for each in sorted(schemas, key=loose):
+        if each.get("type") == "null":
+            continue
+        try:
+            return _read(each, text)
+        except ValueError as error:
+            problem = problem or error
+    raise problem or ValueError("it takes nothing")
+
+
+def _storable(value: Any, zone: tzinfo) -> Any:
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=zone)).astimezone(UTC)
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, list):
+        return [_storable(each, zone) for each in value]
+    if isinstance(value, dict):
+        return {name: _storable(each, zone) for name, each in value.items()}
+    return value
 
 
 def type_of(schema: dict[str, Any]) -> Any:
     """The Python type that a JSON schema stands for; Any for what it cannot say."""
+    limits = {word: schema[name] for name, word in _LIMITS.items() if name in schema}
+    kind = _unlimited(schema)
+    return Annotated[kind, Field(**limits)] if limits else kind
+
+
+def _unlimited(schema: dict[str, Any]) -> Any:
     if "enum" in schema:
         return Literal[tuple(schema["enum"])]
     if "anyOf" in schema:
@@ -80,10 +156,3 @@ def in_words(schema: dict[str, Any]) -> str:
         "date": "a date such as 2026-05-04",
     }
     return words.get(str(schema.get("type")), "any value")
-
-
-def _from_json(field: str, text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        raise EditError(f"{field} cannot be {text!r}: it is not valid JSON ({error}).") from None
