@@ -113,7 +113,7 @@ write_part(folder, "p1_r0001/runs.hits.1", numbers)
     assert (worker.returncode, complaints) == (0, "")
     assert "full" in words, complaints
     assert str(tmp_path / "p1_r0001" / "runs.hits.1.h5") in words
-    assert "knockoff gc" in words
+    assert "Make room there" in words
     assert words.endswith(" []\n")
     assert (tmp_path / "p1_r0001" / "runs.hits.1.h5").exists()
 

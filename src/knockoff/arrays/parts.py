@@ -178,7 +178,7 @@ def told_when_writing(path: Path) -> Iterator[None]:
     except (OSError, RuntimeError) as error:  # the latter from HDF5, if closing fails
         number = getattr(error, "errno", None) or _number_in(str(error))
         if number in _FULL:
-            remedy = "Make room there (knockoff gc), then reprocess the run."
+            remedy = "Make room there, then process the run again."
             reason = f"the disk or quota is full ({os.strerror(number)})"
         elif number in (errno.EACCES, errno.EPERM, errno.EROFS):
             remedy = f"Let this user write to {path.parent}, then reprocess the run."

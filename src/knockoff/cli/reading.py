@@ -87,13 +87,16 @@ async def open_tables(
 
 
 async def tables_of(database: Database, table: str | None = None) -> list[StoredTable]:
-    """The same on a database that is open already."""
-    from knockoff.database.registry import VARIABLES
+    """The same on a database that is open already: as in the context file, former ones last."""
+    from knockoff.database.registry import VARIABLES, current_context
 
     by_table: dict[str, list[Mapping[str, Any]]] = {}
     for entry in await database[VARIABLES].find().sort([("order", 1), ("_id", 1)]).to_list(None):
         by_table.setdefault(str(entry["table"]), [_RUN]).append(entry)
-    tables = [StoredTable(database, name, tuple(found)) for name, found in by_table.items()]
+    described = await current_context(database)
+    now = [each["collection"] for each in (described or {"tables": ()})["tables"]]
+    names = [*(name for name in now if name in by_table), *(by_table.keys() - set(now))]
+    tables = [StoredTable(database, name, tuple(by_table[name])) for name in names]
     if not tables:
         raise WorkspaceError(
             "There is no table here yet. `knockoff listen` or `knockoff process RUN` makes it."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import sys
+from datetime import UTC
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -15,6 +16,7 @@ from knockoff.errors import SettingsError, WorkspaceError
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
+    from datetime import tzinfo
     from pathlib import Path
 
     from knockoff.database.client import Database
@@ -55,7 +57,7 @@ async def watch(workspace: Workspace, settings: Settings, table: str | None = No
         name = table or await _first_table(database)
         await RunTableApp(
             TableReader(database, name, getpass.getuser()),
-            Typist(database, name),
+            Typist(database, name, settings.time_zone),
             Draughtsman(workspace.arrays_folder, database, name),
             title=f"p{workspace.proposal}",
             zone=settings.time_zone,
@@ -74,9 +76,10 @@ async def _first_table(database: Database) -> str:
 class Typist:
     """Writes what people type into one table, as the context file describes it by then."""
 
-    def __init__(self, database: Database, table: str) -> None:
+    def __init__(self, database: Database, table: str, zone: tzinfo = UTC) -> None:
         self._database = database
         self._table = table
+        self._zone = zone
         self._kept: Editing | None = None
 
     async def set_field(self, run_key: str, field: str, text: str) -> None:
@@ -98,7 +101,7 @@ class Typist:
         """By the context file as it was used last, which may have changed since the last edit."""
         from knockoff.recording.opening import editing_of
 
-        self._kept = await editing_of(self._database, self._kept)
+        self._kept = await editing_of(self._database, self._kept, zone=self._zone)
         return self._kept
 
     def _told(self) -> AbstractContextManager[None]:

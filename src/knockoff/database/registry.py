@@ -42,9 +42,11 @@ async def register(database: Database, context: ContextDescription) -> None:
                 "source": context.source,
                 "path": context.path,
                 "first_used_at": datetime.now(UTC),
-                "description": context.to_json() | {"source": ""},
             },
-            "$set": {"last_used_at": datetime.now(UTC)},
+            "$set": {  # modules beside the file may have changed what it describes
+                "description": context.to_json() | {"source": ""},
+                "last_used_at": datetime.now(UTC),
+            },
         },
         upsert=True,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from knockoff.runs.described import read_description
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from datetime import tzinfo
 
     from knockoff.database.client import Database
     from knockoff.settings import Settings
@@ -61,13 +63,17 @@ async def open_editing(workspace: Workspace, settings: Settings) -> AsyncIterato
         No run was ever recorded here.
     """
     async with open_database(workspace, settings) as database:
-        editing = await editing_of(database)
+        editing = await editing_of(database, zone=settings.time_zone)
         yield editing
         editing.tables.forget()
 
 
-async def editing_of(database: Database, before: Editing | None = None) -> Editing:
+async def editing_of(
+    database: Database, before: Editing | None = None, *, zone: tzinfo = UTC
+) -> Editing:
     """The same on a database that is open already; `before` again if it is still good.
+
+    Times that people type are in `zone`.
 
     Raises
     ------
@@ -79,13 +85,13 @@ async def editing_of(database: Database, before: Editing | None = None) -> Editi
         raise WorkspaceError(
             "There is no table here yet. `knockoff listen` or `knockoff process RUN` makes it."
         )
+    context = read_description(described)
     if before is not None:
-        if before.tables.context.source_hash == described["source_hash"]:
+        if before.tables.context == context:
             return before
         before.tables.forget()
-    context = read_description(described)
     tables = await open_tables(database, context, ServiceFiller(), register_it=False)
-    return Editing(database, tables)
+    return Editing(database, tables, zone=zone)
 
 
 def engine_settings(workspace: Workspace, settings: Settings) -> EngineSettings:

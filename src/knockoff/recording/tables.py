@@ -33,7 +33,7 @@ class Tables:
     def defaults(self, collection: str) -> dict[str, Any]:
         """Values with which a new row starts: those of the fields people type."""
         return {
-            field.name: field.default
+            field.name: field.stored_default
             for field in self.description(collection).fields
             if field.default is not None
         }

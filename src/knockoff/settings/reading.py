@@ -136,7 +136,7 @@ def _complaint(details: ErrorDetails, origins: Mapping[str, str]) -> str:
     if details["type"] == "extra_forbidden":
         known = [name for name, _ in keys(Settings)] + list(Settings.model_fields)
         near = difflib.get_close_matches(key, known, n=1)
-        remedy = f"Did you mean {near[0]}?" if near else "`knockoff config` lists all there are."
+        remedy = f"Did you mean {near[0]}?" if near else "docs/operating.md lists them."
         return f"{key} (from {origin}): there is no such setting. {remedy}"
     reason = details["msg"].removeprefix("Value error, ")
     return f"{key} (from {origin}): {_offender(key, details['input'])}{reason}."
