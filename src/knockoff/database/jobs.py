@@ -65,6 +65,11 @@ def job_id(collection: str, key: RunKey, cause: Cause) -> str:
     return f"{collection}/{key.run}/{cause}"
 
 
+async def make_index(database: Database) -> None:
+    """Let `claim` find the oldest open job among many that are done."""
+    await database[JOBS].create_index([("state", ASCENDING), ("created_at", ASCENDING)])
+
+
 async def open_job(
     database: Database,
     collection: str,

@@ -140,17 +140,20 @@ class Recorder:
         for collection in self.tables.classes:
             defaults = self.tables.defaults(collection)
             event = await record_arrival(self.database, collection, key, kind, defaults)
+            if event == "Insert":
+                await show_notes(self.database, collection, key)
             new = await open_job(
                 self.database, collection, key, kind, event or "Update", anew=event == "Insert"
             )
-            if new or event == "Insert":
+            self._news.set()
+            if new and event != "Insert":  # we were killed between the row and its job
                 await show_notes(self.database, collection, key)
             if new or event is not None:
                 log.info("%s: %s data recorded in %s", key, kind, collection)
             elif await self._attempts.has_other_data(collection, key, kind):
                 log.info("%s: other %s data than before, in %s", key, kind, collection)
                 await ask(self.database, collection, key, "asked")
-        self._news.set()
+                self._news.set()
 
     async def ask_again(
         self,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from knockoff.database.documents import connect, make_indexes
+from knockoff.database.jobs import make_index
 from knockoff.database.registry import register
 from knockoff.errors import ContextFileError
 from knockoff.runs.building import build
@@ -76,5 +77,6 @@ async def open_tables(
         except ContextFileError:
             tables.forget()
             raise
+        await make_index(database)
         await register(database, context)
     return tables
