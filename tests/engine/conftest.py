@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,8 +99,13 @@ def place(tmp_path: Path) -> Place:
 
 @pytest.fixture
 def open_files() -> Callable[[], int]:
-    """Counts the open file descriptors of this process."""
-    return lambda: len(list(Path("/proc/self/fd").iterdir()))
+    """Counts the open file descriptors of this process, without what only waits to be collected."""
+
+    def count() -> int:
+        gc.collect()
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    return count
 
 
 async def messages(

@@ -127,7 +127,7 @@ def reads_it(dies: "var#dies"):
         assert found["reads_it"].outcome == "blocked"
         assert found["dies"].code != ""
     await place.until_nothing_runs()
-    assert open_files() == files
+    assert open_files() <= files
 
 
 async def test_every_message_comes_once_and_the_last_says_how_many(place: Place) -> None:
@@ -308,7 +308,7 @@ def works(before: "var#before"):
     with pytest.raises(KeyError, match="the caller's own"):
         await interrupted()
     await place.until_nothing_runs()
-    assert open_files() == files
+    assert open_files() <= files
 
 
 async def test_threads_at_import_get_every_run_a_fresh_process(place: Place) -> None:
