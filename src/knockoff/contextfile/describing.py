@@ -21,7 +21,7 @@ from knockoff.language.members import MISSING, evaluated
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from knockoff.contextfile.linking import Draft
+    from knockoff.contextfile.drafts import Draft
     from knockoff.language.members import Field
 
 

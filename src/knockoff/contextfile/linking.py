@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.contextfile.assigning import assignments, attribute_of, refused
+from knockoff.contextfile.columns import problems_of_columns
 from knockoff.contextfile.describing import (
-    default_of,
     described_field,
-    described_schema,
     described_variable,
     indexes_of,
-    title_of,
 )
 from knockoff.contextfile.description import TableDescription
+from knockoff.contextfile.drafts import Draft
 from knockoff.contextfile.inputs import METADATA, MYMDC, inputs_of
-from knockoff.contextfile.names import DOCUMENT_NAMES, OUR_NAMES, PEOPLES_NAMES
 from knockoff.contextfile.problems import Problem, nearest
 from knockoff.contextfile.reads import touches_of
-from knockoff.contextfile.schemas import fits
 from knockoff.contextfile.scope import ROW_FIELDS, Scope
-from knockoff.contextfile.sources import line_in_class, line_of, node_of
+from knockoff.contextfile.sources import line_of, node_of
 from knockoff.contextfile.tables import Formula, Table
 from knockoff.language.order import CircularVariablesError, in_order
 
@@ -34,51 +30,8 @@ if TYPE_CHECKING:
     from knockoff.contextfile.inputs import Input
     from knockoff.contextfile.reads import Touch
     from knockoff.contextfile.tables import TableSource
-    from knockoff.language.members import Hook
-    from knockoff.language.occasions import Direction
-    from knockoff.language.variable import Variable
-    from knockoff.runkey import DataKind
 
 _METHODS_DEEP: Final = 20
-
-
-@dataclass
-class Draft:
-    """A variable or hook while the names in it are looked up."""
-
-    name: str
-    function: Callable[..., Any]
-    scope: Scope
-    method: bool
-    variable: Variable[Any] | None = None
-    hook: Hook | None = None
-    inputs: tuple[Input, ...] = ()
-    reads: dict[str, None] = field(default_factory=dict)
-    may_read: dict[str, None] = field(default_factory=dict)
-    fields_read: dict[str, None] = field(default_factory=dict)
-    assigns: dict[str, None] = field(default_factory=dict)
-    methods: dict[Callable[..., Any], None] = field(default_factory=dict)
-    constants: dict[str, Any] = field(default_factory=dict)
-    chosen: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    data: DataKind = "raw"
-    cluster: bool = False
-
-    @property
-    def outputs(self) -> tuple[str, ...]:
-        """The fields it fills; a hook that assigns none in plain sight has its own name."""
-        return tuple(self.assigns) if self.hook and self.assigns else (self.name,)
-
-    @property
-    def direction(self) -> Direction:
-        """On which side of the event it runs."""
-        if self.hook:
-            return self.hook.direction
-        return (self.variable and self.variable.direction) or "after"
-
-    @property
-    def all_reads(self) -> tuple[str, ...]:
-        """Variables it reads, whether or not it can do without."""
-        return (*self.reads, *(name for name in self.may_read if name not in self.reads))
 
 
 def _in_source_order(scope: Scope) -> Iterator[str]:
@@ -125,9 +78,7 @@ class _Linker:
         ordered = self._ordered()
         self._promote(ordered)
         ordered = self._by_side(ordered)
-        self._check_titles()
-        self._check_names()
-        self._check_defaults()
+        self.problems.extend(problems_of_columns(self.source, self._scope, self._drafts))
         if self.problems:
             return None
         folder = Path(self.source.file).parent
@@ -373,86 +324,6 @@ class _Linker:
                 self._drafts[read].cluster for read in draft.all_reads
             )
 
-    def _check_titles(self) -> None:
-        seen: dict[str, str] = {}
-        for name, draft in self._drafts.items():
-            if draft.variable is None:
-                continue
-            title = title_of(draft)
-            if title in seen:
-                self._problem(
-                    draft,
-                    f"{name} and {seen[title]} have the same title {title!r}.",
-                    "Give one of them another title.",
-                )
-            seen[title] = name
-
-    def _check_names(self) -> None:
-        members = self._scope.members
-        own = () if self.source.owner is None else members.variables  # functions: as they like
-        attributes = dict.fromkeys((*own, *self._scope.groups, *members.fields))
-        computed = [name for name, draft in self._drafts.items() if draft.variable]
-        columns = dict.fromkeys((*members.fields, *computed))
-        for name in attributes:
-            self._check_taken(name, name)
-        for column in columns:
-            first = column.partition(".")[0]
-            if first not in attributes:
-                self._check_taken(first, column)
-            wrong = [each for each in column.split(".") if not _is_column_name(each)]
-            if wrong:
-                self._problem_at(
-                    column,
-                    f"a column cannot be called {wrong[0]!r}: MongoDB and Python have to be able "
-                    "to spell it.",
-                    "Use letters, digits and underscores, and start with a letter.",
-                )
-            above = next((each for each in _prefixes(column) if each in columns), None)
-            if above is not None:
-                self._problem_at(
-                    column,
-                    f"{column} would lie inside of {above}, which is a column itself.",
-                    "Give the group another name=.",
-                )
-
-    def _check_taken(self, name: str, column: str) -> None:
-        taken = OUR_NAMES if self.source.owner is None else OUR_NAMES | DOCUMENT_NAMES
-        theirs = name in PEOPLES_NAMES and name not in self._scope.members.fields
-        if name in taken or (theirs and self.source.owner is not None):
-            self._problem_at(
-                column,
-                f"a column cannot be called {name!r}, because every run document has "
-                f"something of that name.",
-                f"Call it {name.strip('_')}_of_run, and give it the title you like.",
-            )
-
-    def _check_defaults(self) -> None:
-        for each in self._scope.members.fields.values():
-            default = default_of(each)
-            if each.editable and default is not None and not fits(default, described_schema(each)):
-                self._problem_at(
-                    each.name,
-                    f"{each.name} starts as {default!r}, which is no value of its own type.",
-                    "Change the default, or the type.",
-                )
-
-    def _problem_at(self, name: str, message: str, remedy: str) -> None:
-        """At the line of a variable, field or group."""
-        source, draft = self.source, self._drafts.get(name)
-        line = source.line
-        if draft is not None and not draft.scope.path:
-            line = line_of(draft.function)
-        elif source.owner is not None:
-            line = line_in_class(source.file, source.name, self._attribute_of(name))
-        self.problems.append(Problem(source.file, line, 1, message, remedy))
-
-    def _attribute_of(self, name: str) -> str:
-        """The attribute of the class that a column belongs to: that of its group, if any."""
-        for attribute, scope in self._scope.groups.items():
-            if name.startswith(".".join((*scope.path, ""))):
-                return attribute
-        return name
-
     def _unknown(self, draft: Draft, mark: str, known: Any) -> None:
         name = mark.partition("#")[2]
         self._problem(
@@ -471,13 +342,3 @@ def _function_in(attribute: Any) -> Any:
     if isinstance(attribute, cached_property):
         attribute = attribute.func
     return attribute if hasattr(attribute, "__code__") else None
-
-
-def _is_column_name(word: str) -> bool:
-    return word.isidentifier() and not word.startswith("_")
-
-
-def _prefixes(name: str) -> Iterator[str]:
-    """What lies above a dotted name: of ``"a.b.c"`` ``"a"`` and ``"a.b"``."""
-    parts = name.split(".")
-    return (".".join(parts[:count]) for count in range(1, len(parts)))
