@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from knockoff.rundata.sequencefile import Setting
     from knockoff.rundata.simulation import Conditions
     from knockoff.runkey import RunKey
 
@@ -31,6 +32,10 @@ _XGMS: Final[Mapping[int, str]] = {
     2: "SA2_XTD1_XGM/XGM/DOOCS",
     3: "SA3_XTD10_XGM/XGM/DOOCS",
 }
+_SCAN_RANGE: Final = (-0.5, 0.5)
+"""Where the scan along the beam starts and stops, in mm."""
+
+_SCAN_STEPS: Final = 4
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,16 @@ class Beamline:
         """The sample's motors: across the beam (one step per run), and along it."""
         stage = f"{self.instrument}_EXP_SAM/MOTOR"
         return f"{stage}/X", f"{stage}/Y"
+
+    @property
+    def scantool(self) -> str:
+        """The device that moves a motor step by step while the run is taken."""
+        return f"{self.instrument}_EXP_SYS/MDL/KARABACON"
+
+    @property
+    def timeserver(self) -> str:
+        """The device that knows for every train which bunches went where."""
+        return f"{self.instrument}_RR_SYS/TSYS/TIMESERVER"
 
     @property
     def digitizer(self) -> str:
@@ -93,6 +108,7 @@ class Beamline:
             "DA01": [
                 *self._gas_monitor(conditions, energies, slots, rng),
                 *self._sample_stage(conditions, len(trains), rng),
+                *self._time_server(len(trains), pulses),
             ],
             "DA02": [_digitizer(self.digitizer, energies, recorded[self.digitizer], rng)],
             "EPIX01": [
@@ -130,6 +146,7 @@ class Beamline:
             "pulseEnergy.photonFlux": energies.mean(axis=1),
             "pulseEnergy.wavelengthUsed": np.full(trains, conditions.wavelength, np.float32),
             "pulseEnergy.numberOfBunchesActual": bunches,
+            "controlData.slowTrain": energies.mean(axis=1),
             "beamPosition.ixPos": 0.2 + _jitter((trains,), rng),
             "beamPosition.iyPos": -0.1 + _jitter((trains,), rng),
             "pressure.pressureFiltered": np.full(trains, 2.5e-4, np.float32),
@@ -140,12 +157,14 @@ class Beamline:
             "xTD": _in_slots(_jitter(energies.shape, rng), slots, filler=0),
             "yTD": _in_slots(_jitter(energies.shape, rng), slots, filler=0),
         }
-        units = {"pulseEnergy.photonFlux": MICROJOULE, "pulseEnergy.wavelengthUsed": NANOMETRE}
-        units |= dict.fromkeys(("beamPosition.ixPos", "beamPosition.iyPos"), MILLIMETRE)
         sase = _SASES[self.instrument]
         if sase in {1, 3}:  # one undulator after the other: these monitors tell their pulses apart
             slow[f"pulseEnergy.numberOfSa{sase}BunchesActual"] = bunches
+            slow[f"controlData.slowTrainSa{sase}"] = energies.mean(axis=1)
             fast[f"intensitySa{sase}TD"] = intensity
+        units = {"pulseEnergy.photonFlux": MICROJOULE, "pulseEnergy.wavelengthUsed": NANOMETRE}
+        units |= {key: MICROJOULE for key in slow if key.startswith("controlData.")}
+        units |= dict.fromkeys(("beamPosition.ixPos", "beamPosition.iyPos"), MILLIMETRE)
         return (
             SlowSource(self.xgm, slow, units, {"classId": "DoocsXGM"}),
             FastSource(
@@ -159,12 +178,44 @@ class Beamline:
 
     def _sample_stage(
         self, conditions: Conditions, trains: int, rng: np.random.Generator
-    ) -> tuple[SlowSource, SlowSource]:
+    ) -> tuple[SlowSource, SlowSource, SlowSource]:
         across, along = self.motors
-        steps = np.round(-0.5 + 0.25 * (np.arange(trains) * 5 // max(1, trains)), 3)
+        step = np.arange(trains) * (_SCAN_STEPS + 1) // max(1, trains)
+        positions = np.round(np.linspace(*_SCAN_RANGE, _SCAN_STEPS + 1)[step], 3)
         return (
             _motor(across, np.full(trains, conditions.sample_x), rng),
-            _motor(along, steps.astype(np.float64), rng),
+            _motor(along, positions, rng),
+            self._scantool(np.diff(step, prepend=0) > 0),
+        )
+
+    def _scantool(self, moving: NDArray[np.bool_]) -> SlowSource:
+        """The scan along the beam, in the words of Karabacon, the facility's scan tool."""
+        start, stop = _SCAN_RANGE
+        settings: dict[str, Setting] = {
+            "classId": "Karabacon",
+            "scanEnv.scanType": "ascan",
+            "scanEnv.steps": [_SCAN_STEPS],
+            "scanEnv.startPoints": [start],
+            "scanEnv.stopPoints": [stop],
+            "deviceEnv.activeMotors": ["Y"],
+            "deviceEnv.acquisitionTime": 1.0,
+            "actualConfiguration": f"--- Motors: ['{self.motors[1]}:default'] --- Sources: []",
+        }
+        return SlowSource(self.scantool, {"isMoving": moving}, settings=settings)
+
+    def _time_server(self, trains: int, pulses: int) -> tuple[SlowSource, FastSource]:
+        table = np.broadcast_to(
+            simulation.bunch_pattern(_SASES[self.instrument], pulses), (trains, simulation.BUCKETS)
+        )
+        state = {"state": np.full(trains, "ON", object)}
+        return (
+            SlowSource(self.timeserver, state, settings={"classId": "TimeServer"}),
+            FastSource(
+                f"{self.timeserver}:outputBunchPattern",
+                {"bunchPatternTable": table},
+                np.ones(trains, np.bool_),
+                compressed=("bunchPatternTable",),
+            ),
         )
 
 

@@ -7,6 +7,7 @@ writes a sequence of them, one after the other as the trains come.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +16,7 @@ import h5py
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -62,6 +63,10 @@ class Trains:
         return len(self.ids)
 
 
+Setting = str | float | Sequence[str] | Sequence[float]
+"""A property that a device keeps for a whole run: one value, or a vector of them."""
+
+
 @dataclass(frozen=True)
 class SlowSource:
     """A device of the control system: one value per key and train (CONTROL)."""
@@ -71,7 +76,7 @@ class SlowSource:
     """First axis: trains. An array of `object` holds strings."""
 
     units: Mapping[str, Unit] = field(default_factory=dict)
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Setting] = field(default_factory=dict)
     """What is written once per run only (RUN), such as ``classId``."""
 
     def __getitem__(self, part: slice) -> SlowSource:
@@ -186,9 +191,11 @@ def _write_slow(file: Any, trains: Trains, source: SlowSource) -> None:
         if unit := source.units.get(key):
             control.attrs.update(unit.attributes)
             run.attrs.update(unit.attributes)
-    for key, text in source.settings.items():
-        group = file.create_group(f"RUN/{source.name}/{key}")
-        group.create_dataset("value", data=[text], dtype=h5py.string_dtype("utf-8"))
+    for key, setting in source.settings.items():
+        group = file.create_group(f"RUN/{source.name}/{key.replace('.', '/')}")
+        values = np.array([setting])
+        kind = h5py.string_dtype("utf-8") if values.dtype.kind == "U" else values.dtype
+        group.create_dataset("value", data=values.astype(kind), dtype=kind)
         group["timestamp"] = trains.nanoseconds[:1]
 
 

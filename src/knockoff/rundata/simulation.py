@@ -26,6 +26,12 @@ NOISE_ADU: Final = 5.0
 TRACE_SAMPLES: Final = 10_000
 ADC_FULL_SCALE: Final = 2**14 - 1
 
+BUCKETS: Final = 2700
+"""Places of a train that a bunch can have, 4.5 MHz apart."""
+
+_FIRST_BUCKET: Final = 1000
+_BETWEEN_BUNCHES: Final = 4  # buckets: 1.1 MHz, as in most experiments
+
 _BEAM: Final = (45.0, 60.0)  # row, column where the direct beam would hit
 _RINGS: Final = ((17.0, 2.6), (28.0, 1.5), (41.0, 0.8))  # radius in pixels, photons per pixel
 _SCAN_MM: Final = np.round(np.linspace(-1.0, 1.0, 11), 3)  # sample positions, run after run
@@ -181,3 +187,34 @@ def _pattern(conditions: Conditions) -> NDArray[np.float64]:
     pattern = conditions.scattering * (powder + halo + spots) + 0.03
     pattern[radius < 5] = 0.01  # the beam stop
     return np.asarray(pattern, np.float64)
+
+
+def bunch_pattern(sase: int, pulses: int) -> NDArray[np.uint32]:
+    """Which bunches the accelerator sends where in a train, as the time server writes it.
+
+    Parameters
+    ----------
+    sase:
+        The undulator that gets `pulses` bunches; some more go to another one.
+
+    Returns
+    -------
+    :
+        Shape ``(2700,)``, 32 bits per bucket: charge, injector laser, destination and kicker,
+        as in the European XFEL's timing specification 2.2 (decoded by euxfel-bunch-pattern).
+    """
+    spacing = max(1, min(_BETWEEN_BUNCHES, (BUCKETS - _FIRST_BUCKET) // pulses))
+    table = np.zeros(BUCKETS, np.uint32)
+    first = min(_FIRST_BUCKET, BUCKETS - pulses * spacing)
+    table[first : first + pulses * spacing : spacing] = _bunch(sase)
+    neighbour = 2 if sase != 2 else 1
+    table[: first // 2 : 8 * spacing] = _bunch(neighbour)
+    return table
+
+
+def _bunch(sase: int) -> np.uint32:
+    """The bits of a bunch of 250 pC that lases in this undulator."""
+    charge, injector_laser = 8, 1 << 4
+    dump = (2 if sase == 2 else 4) << 18  # T5D is behind SASE 2, T4D behind SASE 1 and 3
+    soft_kick = (1 << 27) if sase == 3 else 0
+    return np.uint32(charge | injector_laser | dump | soft_kick)

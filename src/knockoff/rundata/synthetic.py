@@ -16,6 +16,7 @@ from uuid import uuid4
 import h5py
 import numpy as np
 
+from knockoff.rundata import simulation
 from knockoff.rundata.beamline import Beamline
 from knockoff.rundata.errors import SyntheticRunError
 from knockoff.rundata.finding import find_proposal, run_files
@@ -58,7 +59,9 @@ def write_run(
     what is in it; for MID:
 
     - ``SA2_XTD1_XGM/XGM/DOOCS`` and its ``:output``, ``data.intensityTD`` in µJ;
-    - ``MID_EXP_SAM/MOTOR/X`` and ``/Y``, ``actualPosition`` in mm;
+    - ``MID_EXP_SAM/MOTOR/X`` and ``/Y``, ``actualPosition`` in mm; ``MID_EXP_SYS/MDL/KARABACON``,
+      the scan tool that moves Y;
+    - ``MID_RR_SYS/TSYS/TIMESERVER:outputBunchPattern``, ``data.bunchPatternTable``;
     - ``MID_EXP_FASTADC/ADC/DIODE:channel_1.output``, ``data.rawData``;
     - ``MID_EXP_EPIX-1/DET/RECEIVER:daqOutput``, ``data.image.pixels``.
 
@@ -70,7 +73,7 @@ def write_run(
     trains:
         How many train ids the run has, gaps not counted.
     pulses:
-        How many X-ray pulses every train has.
+        How many X-ray pulses every train has; 2700 places there are.
     slots:
         Width of the gas monitor's pulse arrays, by default `pulses`. The
         facility's is always 1000, with 1 where no pulse was.
@@ -91,9 +94,10 @@ def write_run(
         The run exists already, or a number or the instrument makes no sense.
     """
     slots = pulses if slots is None else slots
-    if trains < 1 or pulses < 1 or sequences < 1 or slots < pulses:
+    if trains < 1 or sequences < 1 or slots < pulses or not 1 <= pulses <= simulation.BUCKETS:
         raise SyntheticRunError(
-            "A run needs at least one train, pulse and sequence, and a slot for every pulse, not "
+            "A run needs at least one train, pulse and sequence, a slot for every pulse, and no "
+            f"more pulses than the {simulation.BUCKETS} places of a train, not "
             f"trains={trains}, pulses={pulses}, sequences={sequences}, slots={slots}."
         )
     beamline = Beamline(instrument)
