@@ -24,7 +24,7 @@ WORKERS_HALF = (
 )  # fmt: skip
 RECORDERS_LIBRARIES = {
     "pydantic", "pydantic_core", "pydantic_settings", "beanie", "motor", "pymongo", "bson",
-    "aiokafka", "confluent_kafka", "plotly", "textual", "typer",
+    "aiokafka", "confluent_kafka", "plotly", "textual", "typer", "httpx",
 }  # fmt: skip
 
 

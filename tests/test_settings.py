@@ -36,7 +36,7 @@ def test_everything_has_a_default_that_works() -> None:
 
 
 def test_every_setting_says_what_it_is_about() -> None:
-    """`knockoff config` has nothing else to explain a setting with."""
+    """`KNOCKOFF_…` and the keys of knockoff.toml have nothing else that explains them."""
     assert [setting.key for setting in Settings().listed() if not setting.about] == []
 
 

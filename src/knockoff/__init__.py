@@ -11,8 +11,9 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from beanie import Insert, Update, after_event, before_event
 
+    from knockoff.filling.pipeline import Pipeline
     from knockoff.language.cell import Cell, Skip
-    from knockoff.language.group import Group
+    from knockoff.language.group import Group, Grouped
     from knockoff.language.marks import Editable, Source
     from knockoff.language.variable import Variable
     from knockoff.runs.run import Run, table
@@ -21,7 +22,9 @@ __all__ = [
     "Cell",
     "Editable",
     "Group",
+    "Grouped",
     "Insert",
+    "Pipeline",
     "Run",
     "Skip",
     "Source",
@@ -36,6 +39,8 @@ _HOMES = {
     "Cell": "knockoff.language.cell",
     "Editable": "knockoff.language.marks",
     "Group": "knockoff.language.group",
+    "Grouped": "knockoff.language.group",
+    "Pipeline": "knockoff.filling.pipeline",
     "Skip": "knockoff.language.cell",
     "Source": "knockoff.language.marks",
     "Variable": "knockoff.language.variable",

@@ -11,7 +11,8 @@ KnockoffError
 ├── ArrayError               a bulk value cannot be written or read
 ├── ServerError              a server does not do what it must
 │   ├── DatabaseError        MongoDB
-│   └── BrokerError          Kafka
+│   ├── BrokerError          Kafka
+│   └── CatalogueError       MyMdC
 ├── MessageError             a Kafka message that can never be handled
 ├── EditError                what somebody typed does not fit its field
 └── WorkerError              the process that runs user code failed as a whole
@@ -65,6 +66,10 @@ class DatabaseError(ServerError):
 
 class BrokerError(ServerError):
     """Kafka is missing or refuses."""
+
+
+class CatalogueError(ServerError):
+    """The facility's catalogue is missing or refuses."""
 
 
 class MessageError(KnockoffError, ValueError):

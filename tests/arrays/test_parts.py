@@ -7,20 +7,18 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 import xarray as xr
 
-from knockoff.arrays.index import CellError, write_index
 from knockoff.arrays.parts import ArrayNotWrittenError, part_name, write_part, write_whole
 from knockoff.arrays.reading import ArrayMissingError, ArrayUnreadableError, read_array
 from knockoff.arrays.references import ArrayReference
-from knockoff.arrays.sweeping import unreferenced
-from knockoff.arrays.values import Scalar
+from knockoff.arrays.sweeping import files_in, remove
 from knockoff.errors import ArrayError
 from knockoff.runkey import RunKey
 
@@ -294,50 +292,58 @@ def test_what_is_no_reference_is_an_error_that_says_so(document: dict[str, objec
         ArrayReference.from_json(document)
 
 
-def test_the_index_shows_every_variable_of_a_run_and_moves_with_its_folder(
-    tmp_path: Path,
-) -> None:
-    """People open one file per run, often in a copy of the folder."""
-    folder = tmp_path / "before"
-    energy = write_part(folder, NAME, xr.DataArray([1.0, 2.0], {"t": [5, 6]}, ("t",)))
-    image = write_part(folder, part_name(RUN, "runs", "image", 1), np.eye(3))
-    summaries: dict[str, Scalar] = {
-        "xgm_sa2/pulse_energy": 1.5,
-        "name": "é",
-        "when": None,
-        "list": [1, 2],
-    }
-    errors = {"hits": CellError("KeyError", "'device'")}
-    references = {"xgm_sa2/pulse_energy": energy, "image": image}
-
-    path = write_index(folder, RUN, references, summaries, errors)
-    moved = folder.rename(tmp_path / "after") / path.name
-
-    assert moved.name == "p1234_r0042.h5"
-    with h5py.File(moved) as file:
-        assert list(file["xgm_sa2/pulse_energy/data"]) == [1.0, 2.0]
-        assert list(file["xgm_sa2/pulse_energy/t"]) == [5, 6]
-        assert file["image/data"].shape == (3, 3)
-        assert file[".reduced/xgm_sa2/pulse_energy"][()] == 1.5
-        assert file[".reduced/name"].asstr()[()] == "é"
-        assert "when" not in file[".reduced"]
-        assert file[".errors/hits"].asstr()[()] == "'device'"
-        assert file[".errors/hits"].attrs["type"] == "KeyError"
-
-
-def test_the_sweep_finds_what_nothing_refers_to_and_spares_what_is_new(tmp_path: Path) -> None:
-    """A replaced array leaves no dead bytes, and a result on its way is never deleted."""
+def test_the_sweep_knows_our_files_from_those_of_people(tmp_path: Path) -> None:
+    """It may delete what it finds, so it finds nothing else."""
     kept = write_part(tmp_path, NAME, np.arange(3))
-    old = write_part(tmp_path, part_name(RUN, "runs", "hits", 1), np.arange(3))
-    new = write_part(tmp_path, part_name(RUN, "runs", "hits", 2), np.arange(3))
-    unfinished = tmp_path / "p1234_r0042" / "runs.hits.3.h5.tmp"
-    unfinished.touch()
-    yesterday = time.time() - 86_400
-    for path in (tmp_path / kept.file, tmp_path / old.file, unfinished):
-        os.utime(path, (yesterday, yesterday))
-    write_index(tmp_path, RUN, {"xgm_sa2/pulse_energy": kept})
+    ours = ["p1234_r0042/runs.hits.3.h5.tmp", "p1234_r0042.h5", "p1234_r0042.h5.0a1b2c3d.tmp"]
+    theirs = ["p1234_r0042/notes.txt", "p99_r0042.h5", "mine_r0042.h5", "p1234_r0042.txt", "a.h5"]
+    for name in (*ours, *theirs):
+        (tmp_path / name).touch()
+    (tmp_path / "p1234_r0043.h5").symlink_to(tmp_path / "a.h5")
 
-    found = unreferenced(tmp_path, [kept], older_than=timedelta(hours=1))
+    found = files_in(tmp_path, 1234)
 
-    assert found == [tmp_path / old.file, unfinished]
-    assert tmp_path / new.file not in found
+    assert sorted(each.file for each in found) == sorted([kept.file, *ours])
+    assert [each.file for each in found if each.is_part] == [kept.file]
+    assert {each.run for each in found} == {42}
+    assert remove(tmp_path, found) == []
+    (tmp_path / "p1234_r0042" / "notes.txt").unlink()
+    assert remove(tmp_path, found) == []
+    assert not (tmp_path / "p1234_r0042").exists()
+    assert (tmp_path / "p1234_r0043.h5").is_symlink()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.zeros((2000, 2000)),
+        np.zeros((4000, 1000), bool),
+        np.zeros((1000, 1000, 4), np.uint8),
+        np.array(["SA2_XTD1_XGM", "é", ""] * 100_000),
+        ["a list of texts"] * 100_000,
+        {f"key {number}": number for number in range(50_000)},
+        np.ma.masked_array(np.zeros(1_000_000), mask=np.zeros(1_000_000, bool)),
+        np.zeros(1_000_000, "M8[ns]"),
+        xr.DataArray(np.zeros((1000, 2000), "f4"), {"x": np.arange(1000)}, ("x", "y")),
+        xr.Dataset({"dark": ("x", np.zeros(2_000_000, bool))}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_repeats_itself_takes_little_space(tmp_path: Path, value: Any) -> None:
+    """By default, whatever the type: nobody has to ask for compression."""
+    reference = write_part(tmp_path, NAME, value)
+    assert (tmp_path / reference.file).stat().st_size < reference.nbytes / 3
+    read = read_array(tmp_path, reference)
+    assert type(read) is type(value)
+    if isinstance(value, np.ndarray):
+        assert read.dtype == value.dtype
+        assert (read == value).all()
+    else:
+        assert value.identical(read) if hasattr(value, "identical") else read == value
+
+
+def test_zeros_of_32_mb_take_less_than_a_fifth_of_one(tmp_path: Path) -> None:
+    """As many as a detector image of 2000 × 2000 pixels in double precision."""
+    reference = write_part(tmp_path, NAME, np.zeros((2000, 2000)))
+    assert reference.nbytes == 32_000_000
+    assert (tmp_path / reference.file).stat().st_size <= 200_000

@@ -1,6 +1,7 @@
 """What a cell shows of an array."""
 
 import math
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,8 @@ def raising(array: Any) -> float:
         (np.arange(3), lambda array: object(), ["gave an object"]),
         (xr.Dataset(), "mean", ["Dataset", "lambda"]),
         ("text", "mean", ["'mean'", "str"]),
+        ([{"a": 1}], "mean", ["'mean'", "list", "function of your own"]),
+        (np.array([[1], [2, 3]], object), "size", ["'size'", "function of your own"]),
     ],
 )
 def test_a_summary_that_fails_says_so(value: object, how: Any, words: list[str]) -> None:
@@ -87,3 +90,14 @@ def test_a_summary_that_fails_says_so(value: object, how: Any, words: list[str])
         summary_of(value, how)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_numbers_that_numpy_keeps_as_objects_are_reduced_too() -> None:
+    """Decimals and large integers are numbers; what is no number never gets that far."""
+    assert summary_of([Decimal("1.5"), Decimal("2.5")], "mean") == 2.0
+    assert summary_of([2**80, 2**80], "max") == float(2**80)
+
+
+def test_what_offers_an_array_is_reduced_as_one() -> None:
+    """A tensor's mean is asked for in the same words as an array's."""
+    assert summary_of(memoryview(b"\1\3"), "mean") == 2.0

@@ -228,7 +228,8 @@ class Runs(Run):
 """
     )
 
-    assert variable(table, "total").reads == ("xgm_a", "xgm_b")
+    assert variable(table, "total").reads == ()
+    assert variable(table, "total").may_read == ("xgm_a", "xgm_b")
 
 
 def test_a_parameter_that_nothing_fills_is_a_problem(
@@ -678,3 +679,297 @@ class Runs(Run):
     )
 
     assert [each.name for each in table.variables] == ["light", "of_light", "heavy", "of_heavy"]
+
+
+# Other tables of the same file
+
+
+SPECTRA = """
+@Group
+class Monitor:
+    @Variable(data="proc", cluster=True)
+    def energy(self, data) -> float:
+        return 1.0
+
+class SpectrumRuns(Run):
+    gain: Annotated[float, Editable] = 1.0
+    label: str | None = None
+    xgm = Monitor()
+
+    @Variable
+    def energy(self, data) -> float:
+        return 1.0
+
+    @Variable(transient=True)
+    def helper(self, data) -> float:
+        return 1.0
+
+    @after_event(Insert)
+    def name_it(self):
+        self.label = "x"
+
+"""
+
+
+def reading(mark: str, *, more: str = "", decorator: str = "@Variable") -> str:
+    """A class whose variable `x` asks for `mark`, above the class that it reads."""
+    method = f"    {decorator}\n    def x(self, value: Annotated[Any, '{mark}']) -> float:\n"
+    return f"class Runs(Run):\n{method}        return 1.0\n{more}\n{SPECTRA}"
+
+
+def test_a_mark_may_name_a_column_of_another_class(described: Described) -> None:
+    """Whichever class comes first, and also of a group there."""
+    plain = variable(described(reading("var#SpectrumRuns.energy")), "x")
+    grouped = variable(described(reading("var#SpectrumRuns.xgm.energy")), "x")
+    pattern = variable(described(reading("var#SpectrumRuns.*energy")), "x")
+
+    assert plain.reads_elsewhere == ("spectrum_runs/energy",)
+    assert plain.reads == plain.may_read == plain.fields_elsewhere == ()
+    assert grouped.reads_elsewhere == ("spectrum_runs/xgm.energy",)
+    assert set(pattern.reads_elsewhere) == {*plain.reads_elsewhere, *grouped.reads_elsewhere}
+
+
+def test_corrected_data_and_the_cluster_draw_readers_in_other_tables(described: Described) -> None:
+    """As within one table: what reads waits for as much as what is read."""
+    grouped = variable(described(reading("var#SpectrumRuns.xgm.energy")), "x")
+    plain = variable(described(reading("var#SpectrumRuns.energy")), "x")
+
+    assert (grouped.data, grouped.cluster) == ("proc", True)
+    assert (plain.data, plain.cluster) == ("raw", False)
+
+
+def test_a_field_of_another_class_is_read_with_the_hook_that_fills_it(described: Described) -> None:
+    """Typed by people or filled by a hook: both are columns."""
+    typed = variable(described(reading("var#SpectrumRuns.gain")), "x")
+    filled = variable(described(reading("var#SpectrumRuns.label")), "x")
+
+    assert (typed.fields_elsewhere, typed.reads_elsewhere) == (("spectrum_runs/gain",), ())
+    assert filled.fields_elsewhere == ("spectrum_runs/label",)
+    assert filled.reads_elsewhere == ("spectrum_runs/name_it",)
+
+
+def test_a_class_may_name_itself_and_a_default_makes_another_one_optional(
+    described: Described,
+) -> None:
+    """A method that two tables inherit says in each the same."""
+    own = described(
+        "class Runs(Run):\n"
+        "    @Variable\n    def a(self, data) -> int:\n        return 1\n\n"
+        "    @Variable\n    def b(self, a: Annotated[int, 'var#Runs.a'],"
+        " c: Annotated[int, 'var#SpectrumRuns.energy'] = 1,"
+        " d: Annotated[int, 'var#SpectrumRuns.nowhere'] = 1) -> int:\n        return a\n" + SPECTRA
+    )
+
+    assert variable(own, "b").reads == ("a",)
+    assert variable(own, "b").reads_elsewhere == ()
+    assert variable(own, "b").may_read_elsewhere == ("spectrum_runs/energy",)
+
+
+@pytest.mark.parametrize(
+    ("mark", "message", "remedy"),
+    [
+        (
+            "var#SpectrumRuns.enrgy",
+            "x asks for 'var#SpectrumRuns.enrgy', which SpectrumRuns does not have.",
+            "Did you mean 'energy'?",
+        ),
+        (
+            "var#SpectrumRun.energy",
+            "x asks for 'var#SpectrumRun.energy', which is not there.",
+            "Did you mean 'SpectrumRuns.energy'?",
+        ),
+        (
+            "var#SpectrumRuns.zzz*",
+            "x asks for 'var#SpectrumRuns.zzz*', which SpectrumRuns does not have.",
+            "There are energy, gain, helper, label, xgm.energy.",
+        ),
+        (
+            "var#SpectrumRuns.helper",
+            "x reads SpectrumRuns.helper, which is transient",
+            "Take transient=True off SpectrumRuns.helper.",
+        ),
+    ],
+)
+def test_what_is_not_in_the_other_class_is_told_with_what_is(
+    mark: str, message: str, remedy: str, faults: Callable[[str], tuple[Problem, ...]]
+) -> None:
+    """The class or the column may be misspelt; the nearest name has both."""
+    (problem,) = faults(reading(mark))
+
+    assert problem.message.startswith(message)
+    assert problem.remedy.startswith(remedy)
+    assert problem.line > 1
+
+
+def test_before_the_event_there_is_no_other_table(
+    faults: Callable[[str], tuple[Problem, ...]],
+) -> None:
+    """Its row may come later, and this one is not even stored."""
+    (problem,) = faults(
+        reading("var#SpectrumRuns.energy", decorator="@Variable(direction=before_event)")
+    )
+
+    assert "x runs before the event but reads SpectrumRuns.energy" in problem.message
+
+
+def test_raw_cannot_read_what_another_table_makes_of_corrected_data(
+    faults: Callable[[str], tuple[Problem, ...]],
+) -> None:
+    """Named with its class, since it may be called the same here."""
+    (problem,) = faults(reading("var#SpectrumRuns.xgm.energy", decorator="@Variable(data='raw')"))
+
+    assert "reads SpectrumRuns.xgm.energy, which needs proc" in problem.message
+
+
+def test_a_circle_through_two_tables_is_named_with_the_classes(
+    faults: Callable[[str], tuple[Problem, ...]],
+) -> None:
+    """Two tables may read each other, two variables may not."""
+    (problem,) = faults(
+        """
+class Runs(Run):
+    @Variable
+    def a(self, b: Annotated[int, "var#SpectrumRuns.b"]) -> int:
+        return b
+
+    @Variable
+    def c(self) -> int:
+        return self.a
+
+class SpectrumRuns(Run):
+    @Variable
+    def b(self, c: Annotated[int, "var#Runs.c"]) -> int:
+        return c
+"""
+    )
+
+    around = problem.message.removeprefix("variables wait for each other: ").split(" → ")
+    assert len(around) == 4
+    assert {each.rstrip(".") for each in around} == {"Runs.a", "SpectrumRuns.b", "Runs.c"}
+
+
+# Overriding
+
+
+def test_whatever_takes_a_name_in_a_derived_class_takes_the_column(loaded: Loaded) -> None:
+    """As in Python: a plain method, a field or another kind of member hides what was there."""
+    context = loaded(
+        WORDS
+        + """
+class Base(Run):
+    @Variable
+    def a(self, data) -> int:
+        return 1
+
+    @Variable
+    def b(self, data) -> int:
+        return 1
+
+    @Variable
+    def c(self, data) -> int:
+        return 1
+
+class Derived(Base):
+    c: Annotated[int, Editable] = 3
+
+    def a(self):
+        return 5
+
+    @Variable
+    def d(self) -> int:
+        return self.a() + self.c
+"""
+    )
+    table = context.tables["derived"].description
+
+    assert [each.name for each in table.variables] == ["b", "d"]
+    assert [each.name for each in table.fields] == ["c"]
+    assert (table.variable("d").reads, table.variable("d").fields_read) == ((), ("c",))
+    assert [each.name for each in context.tables["base"].description.variables] == ["a", "b", "c"]
+
+
+def test_the_order_of_bases_is_pythons(loaded: Loaded) -> None:
+    """In a diamond the class that overrides comes before the one that both derive from."""
+    context = loaded(
+        WORDS
+        + """
+class Base(Run):
+    @Variable(title="Of base")
+    def a(self, data) -> int:
+        return 1
+
+class One(Base):
+    pass
+
+class Two(Base):
+    @Variable(title="Of two")
+    def a(self, data) -> int:
+        return 2
+
+class Mixed:
+    @Variable(title="Mixed in")
+    def b(self, data) -> int:
+        return 3
+
+class Both(Mixed, One, Two):
+    @Variable
+    def total(self) -> int:
+        return self.a + self.b
+"""
+    )
+    both = context.tables["both"].description
+
+    assert both.variable("a").title == "Of two"
+    assert both.variable("b").title == "Mixed in"
+    assert both.variable("total").reads == ("a", "b")
+
+
+SUPER = """
+class Base(Run):
+    @Variable
+    def level(self, data) -> int:
+        return 1
+
+    @Variable
+    def hits(self, data) -> int:
+        return 1
+
+    def scale(self):
+        return self.level
+
+class Derived(Base):
+    @Variable
+    def hits(self, data) -> int:
+        return {call}
+
+    def scale(self):
+        return 2
+"""
+
+
+def test_super_of_a_variable_is_told_for_what_it_is(
+    faults: Callable[[str], tuple[Problem, ...]],
+) -> None:
+    """A column is computed once and not called; the class has no such method at run time."""
+    (problem,) = faults(SUPER.format(call="super().hits(data) + 1"))
+
+    assert problem.message == "hits calls super().hits, which is a column there and no method."
+    assert "_hits" in problem.remedy
+    assert problem.column > 1
+
+
+def test_super_of_a_plain_method_reads_for_its_caller(loaded: Loaded) -> None:
+    """And its source counts, so that an edit there computes the column again."""
+    context = loaded(WORDS + SUPER.format(call="super().scale() + 1"))
+    edited = loaded(
+        WORDS
+        + SUPER.format(call="super().scale() + 1").replace(
+            "return self.level", "return -self.level"
+        )
+    )
+    hits, again = (
+        each.tables["derived"].description.variable("hits") for each in (context, edited)
+    )
+
+    assert hits.reads == ("level",)
+    assert hits.code != again.code

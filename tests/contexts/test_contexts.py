@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from extra_data import RunDirectory
 
 from knockoff.contextfile.loading import load
 from knockoff.filling.filling import Filling
@@ -20,6 +21,11 @@ if TYPE_CHECKING:
     Filled = Callable[..., dict[str, Result]]
 
 INSTRUMENTS = {"generic": "HED", "sa1": "SPB", "sa2": "MID", "sa3": "SCS", "demo": "MID"}
+XGM = {
+    "sa1": ("SA1_XTD2_XGM/XGM/DOOCS:output", "data.intensitySa1TD"),
+    "sa2": ("SA2_XTD1_XGM/XGM/DOOCS:output", "data.intensityTD"),
+    "sa3": ("SA3_XTD10_XGM/XGM/DOOCS:output", "data.intensitySa3TD"),
+}
 TRAINS, PULSES = 30, 8
 LASING, HIT_BEST, DARK = 1, 6, 10
 
@@ -80,23 +86,30 @@ def test_a_template_fills_every_column(filled: Filled, root: Path, name: str) ->
     row = fields(results)
     assert {result.outcome for result in results.values()} == {"done"}
     assert row["trains"] == TRAINS
-    assert TRAINS / 10 <= row["run_length"] < 10
+    trains = RunDirectory(str(folder_of(root, name, "raw"))).train_ids
+    assert row["run_length"] == pytest.approx((trains[-1] - trains[0] + 1) / 10)
     assert row["raw_size"] == pytest.approx(size(root, name, "raw") / 1e12)
     assert row["proc_size"] == pytest.approx(size(root, name, "proc") / 1e12)
 
 
 @pytest.mark.parametrize("name", ["sa1", "sa2", "sa3"])
-def test_empty_slots_of_the_gas_monitor_do_not_count_as_pulses(filled: Filled, name: str) -> None:
+def test_empty_slots_of_the_gas_monitor_do_not_count_as_pulses(
+    filled: Filled, root: Path, name: str
+) -> None:
     """They hold 1, which would draw the mean of a thousand slots down to almost that."""
     results = filled(name)
 
     row = fields(results)
+    recorded = RunDirectory(str(folder_of(root, name, "raw")))
+    energies = recorded[XGM[name]].ndarray()
+    assert energies.shape == (TRAINS, 1000)
+    assert (energies[:, PULSES:] == 1).all()
     assert row["pulses"] == PULSES
-    assert 300 < row["xgm_intensity"] < 3000
-    array = results["xgm_intensity"].array
+    assert row["xgm_intensity"] == pytest.approx(energies[:, :PULSES].mean(), rel=1e-5)
+    array = results["xgm_intensity"].cell.array
     assert array is not None
     assert array["shape"] == [TRAINS]
-    assert results["xgm_intensity"].units == "µJ"
+    assert results["xgm_intensity"].cell.units == "µJ"
 
 
 def test_the_demo_fills_every_kind_of_cell(filled: Filled) -> None:
@@ -113,8 +126,9 @@ def test_the_demo_fills_every_kind_of_cell(filled: Filled) -> None:
     assert row["hit_rate"] > 50
     assert row["arrival"] == pytest.approx(4.63, abs=0.01)
     assert 70 < row["decay"] < 100
-    assert results["hit_rate"].style == {"bold": True, "background": "#1f6f43"}
-    previews = {name: result.preview and result.preview["kind"] for name, result in results.items()}
+    assert results["hit_rate"].cell.style == {"bold": True, "background": "#1f6f43"}
+    shown = {name: result.cell.preview for name, result in results.items()}
+    previews = {name: preview and preview["kind"] for name, preview in shown.items()}
     assert previews["mean_image"] == previews["photons"] == "png"
     assert previews["sample_y"] == previews["scattering"] == previews["diode"] == "trend"
 
@@ -160,7 +174,30 @@ def test_the_demo_uses_most_of_the_language(shipped: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("name", ["generic", "sa1", "sa2", "sa3"])
+def test_a_template_says_of_each_column_what_it_is(shipped: Path, name: str) -> None:
+    """Whoever starts with it learns to give title, units and a sentence."""
+    (table,) = load(shipped / f"{name}.py").tables.values()
+
+    for variable in table.description.variables:
+        assert variable.description
+        assert variable.type in ("int", "float", "DataArray")
+        assert variable.title[0].isupper()
+        assert variable.units or variable.type == "int"
+    wanted = {"trains", "run_length", "raw_size", "proc_size"}
+    wanted |= set() if name == "generic" else {"pulses", "xgm_intensity"}
+    assert set(table.formulas) == wanted
+    data = {each.name: each.data for each in table.description.variables}
+    assert [each for each in data if data[each] == "proc"] == ["proc_size"]
+
+
+def folder_of(root: Path, name: str, kind: str) -> Path:
+    """Where a run's files of one kind are."""
+    proposal = f"p{[*INSTRUMENTS].index(name) + 1:06d}"
+    (folder,) = root.glob(f"*/*/{proposal}/{kind}/r{LASING:04d}")
+    return folder
+
+
 def size(root: Path, name: str, kind: str) -> int:
     """Bytes of a run's files."""
-    proposal = f"p{[*INSTRUMENTS].index(name) + 1:06d}"
-    return sum(file.stat().st_size for file in root.glob(f"*/*/{proposal}/{kind}/r0001/*.h5"))
+    return sum(file.stat().st_size for file in folder_of(root, name, kind).glob("*.h5"))

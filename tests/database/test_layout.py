@@ -42,7 +42,7 @@ async def test_racing_openers_mark_a_database_once(database: Database, mongod: s
     ("version", "remedy"),
     [
         (LAYOUT + 1, "pip install --upgrade knockoff"),
-        (LAYOUT - 1, "knockoff db migrate"),
+        (LAYOUT - 1, "Open it with the knockoff that wrote it"),
         ("1", "Restore the document"),
         (True, "Restore the document"),
         (None, "Restore the document"),

@@ -3,35 +3,39 @@
 from __future__ import annotations
 
 import ast
+import asyncio
+import contextlib
+import inspect
+import io
 import math
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from knockoff import Pipeline
+from knockoff.arrays.figures import drawn
 from knockoff.contextfile.loading import load
-from knockoff.filling.filling import Filling
-from knockoff.filling.messages import Result, RunTask
+from knockoff.database.client import database_name, open_client
 from knockoff.rundata.synthetic import write_runs
+from knockoff.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 DOCS = Path(__file__).parents[2] / "docs"
+PAGES = sorted(page.name for page in DOCS.glob("*.md"))
 PROPOSAL, RUN, TRAINS = 900_001, 4, 100
 
-IMPORTS = """
-from typing import Annotated, Any
-import numpy as np
-import xarray as xr
-from extra_data import DataCollection
-from knockoff import (
-    Cell, Editable, Group, Insert, Run, Skip, Source, Update, Variable, after_event, before_event,
-)
-"""
-"""What context-file.md leaves out of its examples, as it says."""
+FILE = ("python", "python functions")
+"""Fences of whole context files; what they give follows in a ``text`` fence."""
+
+PROMPT = "python notebook"
+"""Fence of what is typed beside the file above it; what it prints follows in a ``text`` fence."""
 
 
 @dataclass(frozen=True)
@@ -42,30 +46,53 @@ class Snippet:
     line: int
     language: str
     code: str
-    results: dict[str, str]
+    results: str
 
     def __str__(self) -> str:
         return f"{self.page}-{self.line}"
 
 
-def snippets(page: str, *languages: str) -> Iterator[Snippet]:
-    """The blocks of a page in these languages."""
+@dataclass(frozen=True)
+class Session:
+    """What is typed at one prompt, beside one context file."""
+
+    file: Snippet | None
+    typed: tuple[Snippet, ...]
+
+    def __str__(self) -> str:
+        return str(self.typed[0])
+
+
+def snippets(page: str) -> Iterator[Snippet]:
+    """The Python of a page."""
     text = (DOCS / page).read_text(encoding="utf-8")
     fence = re.compile(r"^```([\w ]+)\n(.*?)^```$(?:\n\n^```text\n(.*?)^```$)?", re.M | re.S)
     for block in fence.finditer(text):
-        if block[1] in languages:
-            results = (line.split(maxsplit=1) for line in (block[3] or "").splitlines())
+        if block[1].startswith("python"):
             line = text.count("\n", 0, block.start()) + 1
-            yield Snippet(page, line, block[1], block[2], dict(results))
+            yield Snippet(page, line, block[1], block[2], block[3] or "")
 
 
-TUTORIAL = [*snippets("tutorial.md", "python")]
-REFERENCE = [*snippets("context-file.md", "python")]
-PROMPT = [
-    snippet
-    for page in ("tutorial.md", "context-file.md")
-    for snippet in snippets(page, "python notebook")
-]
+def sessions(page: str) -> Iterator[Session]:
+    """What is typed on a page, each with the context file that stands above it."""
+    file: Snippet | None = None
+    typed: list[Snippet] = []
+    for snippet in snippets(page):
+        if snippet.language == PROMPT:
+            typed.append(snippet)
+            continue
+        if typed:
+            yield Session(file, tuple(typed))
+        file, typed = snippet, []
+    if typed:
+        yield Session(file, tuple(typed))
+
+
+ALL = [snippet for page in PAGES for snippet in snippets(page)]
+FILES = [snippet for snippet in ALL if snippet.language in FILE]
+SESSIONS = [session for page in PAGES for session in sessions(page)]
+IMPORTS = next(snippet.code for snippet in ALL if snippet.page == "context-file.md")
+"""What the reference leaves out of its examples, as it says."""
 
 
 @pytest.fixture(scope="module")
@@ -76,56 +103,110 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-@pytest.mark.parametrize("snippet", [*TUTORIAL, *REFERENCE], ids=str)
+@pytest.mark.parametrize("snippet", FILES, ids=str)
 def test_an_example_gives_what_its_page_says(snippet: Snippet, root: Path, tmp_path: Path) -> None:
     """People copy it, and take it for true."""
     row = filled(snippet, root, tmp_path)
 
-    assert {name: row.get(name) for name in snippet.results} == snippet.results
+    lines = (line.partition(" ") for line in snippet.results.splitlines())
+    told = {name: value.strip() for name, _, value in lines}
+    assert {name: row.get(name) for name in told} == told
+
+
+@pytest.mark.parametrize("session", SESSIONS, ids=str)
+def test_what_is_typed_at_a_prompt_prints_what_the_page_says(
+    session: Session, root: Path, mongod: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Queries and values that are read back come from a real server and real files."""
+    if session.file is not None:
+        (tmp_path / "runs").symlink_to(root)
+        settings = {"database": mongod, "data_root": str(root)}
+        text = whole(session.file)
+        workspace = Workspace.create(tmp_path / "trial", PROPOSAL, context=text, settings=settings)
+        monkeypatch.chdir(workspace.folder)
+        monkeypatch.syspath_prepend(str(workspace.folder))
+        monkeypatch.delitem(sys.modules, "context", raising=False)
+        subprocess.run(
+            [sys.executable, "-m", "knockoff", "process", str(RUN)], check=True, capture_output=True
+        )
+
+    printed = asyncio.run(typed(session, mongod))
+
+    assert printed == [snippet.results for snippet in session.typed]
 
 
 def test_the_pages_have_examples() -> None:
     """Else the tests above would pass on nothing."""
-    assert len(TUTORIAL) >= 9
-    assert all(snippet.results for snippet in TUTORIAL)
-    assert len(REFERENCE) >= 5
-    assert len(PROMPT) >= 1
-
-
-@pytest.mark.parametrize("snippet", PROMPT, ids=str)
-def test_what_is_typed_at_a_prompt_is_python(snippet: Snippet) -> None:
-    """Queries need a server, and are run elsewhere; here they must at least be no typing error."""
-    assert compile(snippet.code, str(snippet), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    pages = [snippet.page for snippet in FILES]
+    assert pages.count("tutorial.md") >= 14
+    assert pages.count("context-file.md") >= 8
+    assert pages.count("values.md") >= 4
+    assert pages.count("coming-from-damnit.md") >= 3
+    assert len(SESSIONS) >= 3
+    assert [str(snippet) for snippet in FILES if not snippet.results] == []
+    assert {snippet.language for snippet in ALL} == {*FILE, PROMPT}
 
 
 def test_examples_fit_on_a_page() -> None:
     """Wider ones are cut off where the documentation is printed or shown beside an editor."""
-    for snippet in (*TUTORIAL, *REFERENCE, *PROMPT):
+    for snippet in ALL:
         assert max(map(len, snippet.code.splitlines())) <= 100, snippet
 
 
+def whole(snippet: Snippet) -> str:
+    """An example as a file: the pages after the tutorial leave out the imports."""
+    has_imports = re.search(r"^(from|import) ", snippet.code, re.M)
+    return snippet.code if has_imports else IMPORTS + snippet.code
+
+
 def filled(snippet: Snippet, root: Path, folder: Path) -> dict[str, str]:
-    """Fill the run with an example; values as the page shows them, else how a variable ended."""
+    """Fill the run with an example; values as the page shows them, else how a variable ended.
+
+    Columns of all tables but the first have the name of their class in front.
+    """
     path = folder / "context.py"
-    own = "import" in snippet.code.partition("class")[0]
-    path.write_text(snippet.code if own else IMPORTS + snippet.code)
-    context = load(path)
+    path.write_text(whole(snippet))
     shown: dict[str, str] = {}
-    for collection, table in context.tables.items():
-        row = {"proposal": PROPOSAL, "run": RUN}
-        task = RunTask(PROPOSAL, RUN, collection, "1", str(folder), str(root), row=row)
-        told: list[Any] = []
-        Filling(context, task).fill(table.formulas, told.append)
-        for result in told:
-            if isinstance(result, Result):
-                shown.setdefault(result.variable, result.outcome)
-                units = f" {result.units}" if result.units else ""
-                shown.update({key: as_shown(value) + units for key, value in result.fields.items()})
+    for table in load(path).tables.values():
+        name = table.description.name
+        pipeline = Pipeline.from_context_file(path, table=name)
+        results = pipeline.with_context(proposal=PROPOSAL, run_number=RUN, data_root=root).execute()
+        before = f"{name}." if shown else ""
+        shown.update({before + key: outcome for key, outcome in results.outcomes.items()})
+        for key, cell in results.cells.items():
+            units = f" {cell.units}" if cell.units and results.summaries[key] is not None else ""
+            shown[before + key] = as_shown(cell.data, results.summaries[key]) + units
     return shown
 
 
-def as_shown(value: Any) -> str:
-    """A summary as the pages write it: numbers with four digits."""
-    if isinstance(value, float) and math.isfinite(value):
-        return f"{value:.4g}"
-    return str(value)
+def as_shown(value: Any, summary: Any) -> str:
+    """A cell as the pages write it: numbers with four digits, arrays by type and shape."""
+    value = drawn(value)
+    value = getattr(value, "pixels", value)
+    if summary is None and hasattr(value, "shape"):
+        shape = ", ".join(map(str, value.shape))
+        return f"{getattr(value, 'dtype', '')} ({shape})".lstrip()
+    if isinstance(summary, float) and math.isfinite(summary):
+        return f"{summary:.4g}"
+    return str(summary)
+
+
+async def typed(session: Session, mongod: str) -> list[str]:
+    """What each block of a session prints."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    printed = []
+    try:
+        for snippet in session.typed:
+            text = snippet.code.replace("mongodb://...", mongod)
+            code = compile(text, str(snippet), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            with contextlib.redirect_stdout(io.StringIO()) as said:
+                done = eval(code, names)
+                if inspect.iscoroutine(done):
+                    await done
+            printed.append(said.getvalue())
+    finally:
+        if "client" in names:
+            names["client"].close()
+        async with open_client(mongod) as client:
+            await client.drop_database(database_name(PROPOSAL))
+    return printed

@@ -6,9 +6,10 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING
 
+from knockoff.contextfile.assembling import context_of
 from knockoff.contextfile.linking import table_of
 from knockoff.contextfile.loading import source_of_class
-from knockoff.engine.here import HereEngine, context_of
+from knockoff.engine.here import HereEngine
 from knockoff.filling.messages import Filled, Result, Started
 from knockoff.language.plain import Run
 from knockoff.language.variable import Variable

@@ -14,7 +14,7 @@ import pytest
 
 from knockoff.filling.frames import framed, receive
 from knockoff.filling.line import Line
-from knockoff.filling.messages import Filled, Result, RunTask, Started
+from knockoff.filling.messages import CellResult, Filled, Result, RunTask, Started
 from knockoff.filling.spool import SpoolHeader, SpoolWriter, spool_path, spools_in
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TASK = RunTask(1234, 42, "runs", "3", "/nowhere")
-ONE = Result("one", "done", "c0de", fields={"one": 1})
+ONE = Result("one", "done", "c0de", cells={"one": CellResult(1)})
 TWO = Result("two", "failed", "c0de")
-THREE = Result("three", "done", "c0de", fields={"three": 3.5})
+THREE = Result("three", "done", "c0de", cells={"three": CellResult(3.5)})
 
 
 @pytest.fixture
@@ -108,11 +108,11 @@ async def test_the_lock_is_free_when_the_worker_is_killed(tmp_path: Path, path: 
 HOLD = """
 import sys
 from pathlib import Path
-from knockoff.filling.messages import Result, RunTask
+from knockoff.filling.messages import CellResult, Result, RunTask
 from knockoff.filling.spool import SpoolWriter
 writer = SpoolWriter(Path(sys.argv[1]), RunTask(1234, 42, "runs", "3", "/nowhere"))
 writer.asked(("one",))
-writer.add(Result("one", "done", "c0de", fields={"one": 1}))
+writer.add(Result("one", "done", "c0de", cells={"one": CellResult(1)}))
 print("held", flush=True)
 sys.stdin.read()
 """
@@ -183,7 +183,7 @@ def test_a_result_that_is_no_json_becomes_a_failure_that_says_so(
     ours, theirs = recorder
     line = Line(theirs, SpoolWriter(path, TASK))
 
-    line.tell(Result("odd", "done", "c0de", fields={"odd": object()}))
+    line.tell(Result("odd", "done", "c0de", cells={"odd": CellResult(object())}))
 
     told = receive(ours)
     assert told["outcome"] == "failed"

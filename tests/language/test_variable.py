@@ -50,7 +50,7 @@ def test_damnit_s_arguments_come_in_damnit_s_order() -> None:
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"title": ""}, "title must be text"),
+        ({"title": " "}, "title must be text"),
         ({"title": 3}, "title must be text"),
         ({"units": " "}, "units must be text"),
         ({"summary": 3}, "summary must be"),
@@ -99,23 +99,28 @@ def test_events_are_beanie_s_by_value() -> None:
     assert Variable(direction=after_event).direction == "after"
 
 
-@pytest.mark.parametrize("colour", ["#7CFC00", (124, 252, 0), [124, 252, 0]])
+@pytest.mark.parametrize("colour", ["#7CFC00", "#7cfc00ff", (124, 252, 0), [124, 252, 0]])
 def test_a_colour_is_text_or_three_numbers(colour: Any) -> None:
     """Both become the same text in the document."""
     assert Cell(1, background=colour).background == "#7cfc00"
 
 
-@pytest.mark.parametrize("colour", ["green", "#7cfc00ff", (1, 2), (1, 2, 300)])
+@pytest.mark.parametrize("colour", ["green", "#7cfc00f", (1, 2), (1, 2, 300)])
 def test_what_is_no_colour_is_refused(colour: Any) -> None:
     """In the cell of the variable that made it, not later on somebody's screen."""
     with pytest.raises(ValueError, match="background must be"):
         Cell(1, background=colour)
 
 
-def test_a_cell_has_one_summary() -> None:
-    """With two, one of them would be lost without a word."""
-    with pytest.raises(ValueError, match="not both"):
-        Cell([1, 2], summary="mean", summary_value=3)
+def test_a_cell_is_put_together_step_by_step() -> None:
+    """Files for DAMNIT colour a cell after they know what is in it, and give both summaries."""
+    cell: Any = Cell([1, 2], summary="mean", summary_value=3)
+    cell.bold = True
+    cell.background = (255, 0, 0)
+
+    assert (cell.bold, cell.background, cell.summary_value) == (True, "#ff0000", 3)
+    with pytest.raises(ValueError, match="background must be"):
+        cell.background = "red"
 
 
 def test_a_skip_has_a_reason_or_none() -> None:

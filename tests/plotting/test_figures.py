@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd  # type: ignore[import-untyped]
+import plotly.graph_objects as go
 import pytest
 import xarray as xr
 
 from knockoff.arrays.parts import write_part
 from knockoff.errors import KnockoffError
 from knockoff.plotting.arrays import figure_of_array, figure_of_variable
+from knockoff.plotting.charts import figure_of_chart
 from knockoff.plotting.columns import Column, figure_of_columns
 from knockoff.plotting.errors import PlotError
 from knockoff.plotting.numbers import LONGEST_LINE, WIDEST_IMAGE
@@ -265,8 +268,8 @@ def test_bytes_in_three_or_four_colours_are_a_picture() -> None:
     [
         ("text", "cannot be drawn"),
         (np.array(["a", "b"]), "cannot be drawn"),
-        (pd.DataFrame({"a": [1, 2]}), "Return the column"),
-        (xr.Dataset({"a": ("x", [1.0])}), "It has several arrays"),
+        (pd.DataFrame({"a": []}), "without rows"),
+        (xr.Dataset({"a": ("x", ["text"])}), "without an array of numbers"),
         (np.array(3.0), "has no axis"),
         (np.zeros((0, 3)), "is empty"),
         (np.full((3, 3), np.nan), "Every element is missing"),
@@ -290,3 +293,69 @@ def test_a_stored_array_is_drawn_as_it_was_returned(tmp_path: Path) -> None:
 
     assert list(figure.data[0].x) == [7, 8]
     assert list(figure.data[0].y) == [1.0, 2.0]
+
+
+def test_the_columns_of_a_table_are_lines_along_its_index() -> None:
+    """A table of results per pulse is looked at as a whole."""
+    table = pd.DataFrame({"a": [1, 2], "<b>": [0.5, None], "t": ["x", "y"]}, index=[7, 9])
+
+    figure = figure_of_array(table, title="A")
+
+    assert [trace.name for trace in figure.data] == ["a", "&lt;b&gt;"]
+    assert list(figure.data[0].x) == [7, 9]
+    assert list(figure.data[0].y) == [1, 2]
+
+
+def test_a_table_of_words_is_shown_as_one() -> None:
+    """There is nothing to draw in it, but all to read."""
+    (trace,) = figure_of_array(pd.DataFrame({"t": ["<x>", "y"]}), title="A").data
+
+    assert trace.type == "table"
+    assert list(trace.cells.values[0]) == ["&lt;x&gt;", "y"]
+
+
+def test_the_arrays_of_a_dataset_are_drawn_below_each_other() -> None:
+    """Each with its own axes; what has no numbers is left out."""
+    dataset = xr.Dataset(
+        {
+            "line": ("x", [1.0, 2.0], {"units": "uJ"}),
+            "image": (("y", "x"), np.eye(2)),
+            "name": ("x", ["a", "b"]),
+        },
+        {"x": [10, 20]},
+    )
+
+    figure = figure_of_array(dataset, title="A")
+
+    assert [trace.type for trace in figure.data] == ["scatter", "heatmap"]
+    assert list(figure.data[0].x) == [10, 20]
+    assert figure.layout.yaxis.title.text == "line (uJ)"
+    assert figure.layout.yaxis2.autorange == "reversed"
+
+
+def test_a_stored_plotly_figure_is_shown_as_its_author_made_it(tmp_path: Path) -> None:
+    """Arrays in base 64 included, which the browser reads; a figure without title gets one."""
+    made = go.Figure(go.Scatter(x=np.arange(3), y=np.array([1.5, np.nan, 2.5])))
+    made.update_yaxes(type="log")
+    reference = write_part(tmp_path, "p1234_r0042/runs.a.1", made)
+
+    figure = figure_of_variable(tmp_path, reference, title="A <b>", run=RunKey(1234, 42))
+
+    assert reference.kind == "plotly"
+    assert json.loads(figure.to_json())["data"] == json.loads(made.to_json())["data"]
+    assert figure.layout.yaxis.type == "log"
+    assert figure.layout.title.text.startswith("A &lt;b&gt; · ")
+
+
+@pytest.mark.parametrize("document", [{"data": 5}, {"data": [3]}, {"data": [], "layout": []}])
+def test_json_that_is_no_figure_is_refused(document: dict[str, object]) -> None:
+    """It lies in a file that others may write to."""
+    with pytest.raises(PlotError, match="no figure"):
+        figure_of_chart(document, "A")
+
+
+def test_a_figure_of_a_newer_plotly_is_shown_without_what_is_unknown() -> None:
+    """The worker's Python may have another Plotly than the one that draws."""
+    figure = figure_of_chart({"data": [{"type": "scatter", "y": [1], "new": 2}]}, "A")
+
+    assert list(figure.data[0].y) == [1]

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from knockoff.plotting.arrays import figure_of_array
+from knockoff.plotting.charts import figure_of_chart
 from knockoff.plotting.columns import Column, figure_of_columns
 from knockoff.plotting.errors import PlotError
 from knockoff.plotting.pages import KEPT, open_in_browser, write_html
@@ -74,6 +75,20 @@ def test_the_script_is_valid_javascript(tmp_path: Path) -> None:
     drawn = json.loads(written[1])
     assert drawn["data"][0]["type"] == "scatter"
     assert "alert" in drawn["layout"]["title"]["text"]
+
+
+def test_a_stored_figure_s_own_words_cannot_run_either(tmp_path: Path) -> None:
+    """It was made by a context file, and what that read may come from anywhere."""
+    document = {
+        "data": [{"type": "scatter", "y": [1, 2], "text": [EVIL, EVIL], "name": EVIL}],
+        "layout": {"title": {"text": EVIL}, "annotations": [{"text": EVIL}]},
+    }
+
+    page = write_html(figure_of_chart(document, EVIL), tmp_path / "a.html").read_text()
+
+    own = page.replace(_library(page), "")
+    assert own.count("<script") == own.count("</script>") == 2
+    assert "<img" not in own
 
 
 def test_a_page_without_a_path_is_the_user_s_alone(cache: Path) -> None:

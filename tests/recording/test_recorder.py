@@ -173,7 +173,8 @@ async def test_nothing_is_computed_twice_unless_asked(
         await recorder.work_off(await recorder.ask_again(key, retry=True))
         assert counted(workspace)[4:] == ["flaky"]
         row: Any = await plain(workspace).runs.find_one()
-        assert (row["flaky"], row["knockoff"]["problems"]) == (1, {})
+        assert row["flaky"] == 1
+        assert "problems" not in row["knockoff"]
 
         await recorder.work_off(await recorder.ask_again(key, force=True))
         assert sorted(counted(workspace)[5:]) == ["flaky", "hits", "level"]
@@ -272,7 +273,7 @@ class Runs(Run):
         row: Any = await plain(workspace).runs.find_one()
 
     assert "photons" not in early
-    assert early["knockoff"]["states"] == []
+    assert "states" not in early["knockoff"]
     assert row["photons"] > 0
     assert row["start_time"] is not None
     reference = ArrayReference.from_json(row["knockoff"]["arrays"]["beam/sa2/energy"])
@@ -513,7 +514,8 @@ async def test_files_that_came_late_are_read_when_they_are_announced_again(
         row: Any = await plain(workspace).runs.find_one()
 
     assert early["knockoff"]["states"] == ["failed"]
-    assert (row["trains"], row["knockoff"]["states"]) == (5, [])
+    assert row["trains"] == 5
+    assert "states" not in row["knockoff"]
 
 
 async def test_what_was_asked_for_before_is_not_forgotten(

@@ -284,6 +284,8 @@ async def test_without_the_generated_action_rows_stay_empty(
     filled: list[str] = []
 
     class Notes:
+        arrays_folder = tmp_path
+
         async def fill(self, document: Any, event: str, direction: str) -> None:
             filled.append(f"{direction} {event}")
 
@@ -324,6 +326,8 @@ async def test_a_class_can_be_built_again_and_again(tmp_path: Path, database: Da
     description = load(file).description.tables[0]
 
     class Silent:
+        arrays_folder = tmp_path
+
         async def fill(self, document: Any, event: str, direction: str) -> None:
             return
 
@@ -334,3 +338,32 @@ async def test_a_class_can_be_built_again_and_again(tmp_path: Path, database: Da
 
     rows = await database.runs.find({}, {"_id": 0, "proposal": 1, "run": 1}).to_list(None)
     assert rows == [{"proposal": PROPOSAL, "run": run} for run in (1, 2, 3)]
+
+
+async def test_an_output_called_like_a_method_keeps_its_name_in_storage(
+    tmp_path: Path, database: Database
+) -> None:
+    """Its attribute ends with an underscore, as that of a column does; the value is found there."""
+    file = tmp_path / "context.py"
+    file.write_text(
+        "from typing import NamedTuple\nfrom knockoff import Variable\n\n"
+        "class Beam(NamedTuple):\n    copy: int\n    mean: float\n\n"
+        "@Variable\ndef beam() -> Beam:\n    return Beam(1, 2.0)\n"
+    )
+
+    class Silent:
+        arrays_folder = tmp_path
+
+        async def fill(self, document: Any, event: str, direction: str) -> None:
+            return
+
+    runs: Any = build(load(file).description.tables[0], filler=Silent())
+    await init_beanie(database=database, document_models=[runs])
+    await runs(proposal=PROPOSAL, run=1).insert()
+    await database.runs.update_one({"run": 1}, {"$set": {"beam": {"copy": 1, "mean": 2.0}}})
+
+    found = await runs.find_one(runs.beam.mean > 1)
+    assert (found.beam.copy_, found.beam.mean) == (1, 2.0)
+    await found.set({"comment": "as it was"})
+    row: Any = await database.runs.find_one()
+    assert row["beam"] == {"copy": 1, "mean": 2.0}

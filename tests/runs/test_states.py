@@ -24,6 +24,13 @@ WORKING = {"raw": {"state": "running", "host": "max-exfl7", "pid": 41, "variable
             "raw",
             CellState("running", "by process 41 on max-exfl7"),
         ),
+        (
+            {"data": ["raw"], "active": WORKING},
+            "b.mean",
+            "raw",
+            CellState("running", "by process 41 on max-exfl7"),
+        ),
+        ({"data": ["raw"], "active": WORKING}, "bb", "raw", CellState("queued")),
         ({"data": ["raw"], "arrays": {"g/x": {}}}, "g.x", "raw", CellState("done")),
         ({"data": ["raw"], "code": {"g/x": "1f"}}, "g.x", "raw", CellState("done")),
         (
@@ -37,6 +44,12 @@ WORKING = {"raw": {"state": "running", "host": "max-exfl7", "pid": 41, "variable
             "g.x",
             "raw",
             CellState("failed", "'a'", "KeyError"),
+        ),
+        (
+            {"problems": {"x": {"state": "waiting for mymdc", "message": "not known yet"}}},
+            "x",
+            "raw",
+            CellState("waiting for mymdc", "not known yet"),
         ),
         (
             {"problems": {"x": {"state": "skipped", "kind": "Skip", "message": "dark"}}},

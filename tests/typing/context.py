@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated, assert_type
+from dataclasses import dataclass
+from typing import Annotated, Any, assert_type
 
 import numpy as np
 import numpy.typing as npt
 from extra_data import DataCollection
 
-from knockoff import Cell, Editable, Group, Insert, Run, Variable, before_event
+from knockoff import Cell, Editable, Group, Grouped, Insert, Run, Variable, before_event
+
+
+@dataclass
+class Beam:
+    mean: float
+    width: Annotated[float, Variable(units="mm")]
 
 
 @Group(title="XGM")
@@ -29,8 +36,23 @@ class Xgm:
         return float(self.pulse_energy.mean() + self.offset)
 
 
+class Detector(Grouped):
+    distance: float
+
+    @Variable
+    def half(self) -> float:
+        return self.distance / 2
+
+
+@Group(tags="detectors")
+class Agipd(Detector):
+    gain: int = 1
+
+
 class Runs(Run):
     xgm = Xgm(device="SA2_XTD1_XGM/XGM/DOOCS")
+    agipd = Agipd(title="AGIPD 1M", tags=["large"], sep=" | ", distance=0.5, gain=2)
+    small = Detector(name="small.detector", title="Small", distance=0.1)
     threshold: Annotated[float, Editable(title="Hit threshold")] = 0.5
     label: str
 
@@ -41,6 +63,8 @@ class Runs(Run):
     @Variable
     def hits(self) -> int:
         assert_type(self.xgm.corrected, float)
+        assert_type(self.agipd.half, float)
+        assert_type(self.small.half, float)
         assert_type(self.threshold, float)
         return int(self.xgm.corrected > self.threshold)
 
@@ -55,8 +79,29 @@ class Runs(Run):
         assert_type(self.late, str)
         return Cell(self.hits, bold=True)
 
+    @Variable
+    def styled(self) -> Cell[float]:
+        assert_type(self.looks, Any)
+        return Cell(2.0, background="#ff0000")
+
+    @Variable(title="Later")
+    async def styled_later(self) -> Cell[str]:
+        assert_type(self.styled, float)
+        return Cell("late")
+
+    @Variable
+    def beam(self) -> Beam:
+        assert_type(self.styled_later, str)
+        return Beam(1.0, 0.5)
+
+    @Variable
+    def area(self) -> float:
+        assert_type(self.beam, Beam)
+        return self.beam.width**2
+
 
 async def query() -> None:
+    await Runs.find(Runs.beam.mean > 3).to_list()
     await Runs.find(Runs.hits > 10).to_list()
     await Runs.find(Runs.xgm.corrected > 900, Runs.hits == 3).sort(-Runs.hits).to_list()
     run = await Runs(proposal=1234, run=1).insert()

@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from knockoff.arrays.figures import drawn
 from knockoff.arrays.kinds import kind_of
+from knockoff.arrays.plainness import offered
+from knockoff.arrays.refusals import told
 from knockoff.arrays.wire import JSON, UnsupportedValueError, from_json, to_json
 from knockoff.errors import ArrayError
 
@@ -57,19 +60,50 @@ def bundled(value: Any) -> Bundle:
     UnsupportedValueError
         The value, or an array in it, is of a type that cannot be stored.
     """
+    with told(value):
+        bundle = _taken_apart(drawn(value))
+    for member in bundle.members:
+        _refuse_nameless(member.array.dtype)
+    return bundle
+
+
+def _taken_apart(value: Any) -> Bundle:
     kind = kind_of(value)
     if kind == "ndarray":
         return Bundle("ndarray", (_plain_member("data", np.asarray(value)),))
     if kind == "masked":
         return _masked(value)
+    if kind == "image":
+        return Bundle("image", (_plain_member("data", value.pixels),))
+    if kind == "plotly":
+        return Bundle("plotly", (_text_member(value.text),))
     if kind is None:
+        array = offered(value)
+        if array is not value:
+            return _taken_apart(array)
         text = json.dumps(to_json(value), ensure_ascii=True, separators=(",", ":"))
-        return Bundle("json", (_plain_member("data", np.frombuffer(text.encode(), np.uint8)),))
+        return Bundle("json", (_text_member(text),))
     from knockoff.arrays import labelled, tabular
 
     if kind in ("series", "dataframe"):
         return tabular.bundled(value, kind)
     return labelled.bundled(value, kind)
+
+
+def _refuse_nameless(dtype: np.dtype[Any]) -> None:
+    """Refuse what HDF5 has no way to write: fields that have no name, elements without bytes."""
+    element = dtype.base
+    if element.kind == "V" and not element.itemsize:
+        raise UnsupportedValueError(
+            f"An array of dtype {dtype}, which takes no bytes,", "Return None, or its shape."
+        )
+    for name in element.names or ():
+        if not name or "\0" in name:
+            raise UnsupportedValueError(
+                f"An array with a field called {name!r}", "Give the field another name."
+            )
+        assert element.fields is not None  # since it has names
+        _refuse_nameless(element.fields[name][0])
 
 
 def unbundled(bundle: Bundle) -> Any:
@@ -81,16 +115,18 @@ def unbundled(bundle: Bundle) -> Any:
         The parts do not fit together.
     """
     first = bundle.members[0].array if bundle.members else None
-    if bundle.kind == "ndarray":
+    if bundle.kind in ("ndarray", "image"):
         return first
     if bundle.kind == "masked":
         fill = from_json(bundle.extra["fill_value"])
-        return np.ma.MaskedArray(first, bundle.members[1].array, fill_value=fill)
-    if bundle.kind == "json":
+        with np.errstate(over="ignore"):  # NumPy's default does not fit into 16 bits
+            return np.ma.MaskedArray(first, bundle.members[1].array, fill_value=fill)
+    if bundle.kind in ("json", "plotly"):
         try:
-            return from_json(json.loads(bytes(bundle.members[0].array)))
-        except ValueError as error:
+            document = json.loads(bytes(bundle.members[0].array))
+        except (ValueError, RecursionError) as error:
             raise ArrayError(f"The stored text is not JSON: {error}.") from error
+        return document if bundle.kind == "plotly" else from_json(document)
     from knockoff.arrays import labelled, tabular
 
     if bundle.kind in ("series", "dataframe"):
@@ -102,15 +138,21 @@ def _plain_member(name: str, array: NDArray[Any]) -> Member:
     return Member(name, tuple(f"dim_{axis}" for axis in range(array.ndim)), array)
 
 
+def _text_member(text: str) -> Member:
+    return _plain_member("data", np.frombuffer(text.encode(), np.uint8))
+
+
 def _masked(value: np.ma.MaskedArray[Any, Any]) -> Bundle:
-    if value.dtype.names:
+    if value.dtype.hasobject:
         raise UnsupportedValueError(
-            "A masked array with named fields", "Return one masked array per field."
+            f"A masked array of dtype {value.dtype}", "Give it a dtype: array.astype(float), ..."
         )
-    with np.errstate(over="ignore"):  # NumPy's default does not fit into 16 bits
-        fill = to_json(value.fill_value)
-    if fill == to_json(np.ma.default_fill_value(value)):  # which may be longer than its dtype
-        fill = None
+    # a default does not fit into 16 bits, and one of text may be longer than the dtype
+    with np.errstate(over="ignore"):
+        fill = to_json(np.asarray(value.fill_value))
+        default = np.asarray(np.ma.default_fill_value(value.dtype))
+        if fill in (to_json(default), to_json(default.astype(value.dtype))):
+            fill = None
     members = (
         _plain_member("data", np.asarray(value.data)),
         _plain_member("mask", np.ma.getmaskarray(value)),

@@ -23,12 +23,22 @@ WORTH_IT: Final = 1.25
 """Smallest ratio for which reading through a filter is accepted."""
 
 
-def layout(array: NDArray[Any], compression: Compression) -> dict[str, Any]:
+def layout(
+    array: NDArray[Any], compression: Compression, *, is_text: bool = False
+) -> dict[str, Any]:
     """Keywords for `h5py.Group.create_dataset`; none for one contiguous piece.
 
     What ``auto`` does follows from one chunk out of the middle (the first frames of a run are
     often dark), compressed on trial in memory.
+
+    Parameters
+    ----------
+    is_text:
+        Whether these are the bytes of a text, in which only gzip finds what repeats itself.
     """
+    if is_text and compression != "none" and array.nbytes >= SMALLEST["portable"]:
+        chunks = chunk_shape(array.shape, array.dtype.itemsize)
+        return {"chunks": chunks, "compression": "gzip", "compression_opts": 1}
     if compression == "none" or array.dtype.hasobject or array.nbytes < SMALLEST[compression]:
         return {}
     chunks = chunk_shape(array.shape, array.dtype.itemsize)

@@ -7,8 +7,9 @@ those follow the conventions by which xarray reads them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+import h5py
 import numpy as np
 
 from knockoff.arrays.wire import JSON, UnsupportedValueError, dtype_from_json, dtype_to_json
@@ -17,9 +18,12 @@ from knockoff.errors import ArrayError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-How = Literal["as is", "bool", "time", "text", "bytes"]
-"""How an array is stored: ``time`` as int64, ``text`` as UTF-8 of any length, ``bytes`` as the
-same bytes under a dtype that HDF5 knows."""
+How = Literal["as is", "bool", "time", "text", "utf8", "bytes"]
+"""How an array is stored: ``time`` as int64, ``text`` as UTF-8 of any length, ``utf8`` of one
+length for all, ``bytes`` as the same bytes under a dtype that HDF5 knows."""
+
+LARGEST_TEXT: Final = 2**20
+"""Bytes up to which each text has its own length, which HDF5 cannot compress."""
 
 _NETCDF_UNITS = {
     "ns": "nanoseconds",
@@ -67,12 +71,19 @@ def encoded(array: NDArray[Any], what: str, *, netcdf: bool) -> Encoded:
     if dtype.kind == "U":
         text = array.astype(object)
         if _is_utf8_without_nul(text):
+            if array.nbytes > LARGEST_TEXT and not netcdf:
+                return Encoded(_of_one_length(array), "utf8", description)
             return Encoded(text, "text", description)
     if dtype.kind == "b" and netcdf:
         return Encoded(array.view("i1"), "bool", description, {"dtype": "bool"})
     if dtype.kind == "U" or dtype.names:
         return Encoded(array.view(_same_bytes(dtype, what)), "bytes", description)
     return Encoded(array, "as is", description)
+
+
+def _of_one_length(array: NDArray[Any]) -> NDArray[Any]:
+    coded = np.char.encode(array, "utf-8")
+    return coded.astype(h5py.string_dtype("utf-8", coded.dtype.itemsize))
 
 
 def decoded(stored: NDArray[Any], how: How, description: JSON) -> NDArray[Any]:
@@ -90,6 +101,8 @@ def decoded(stored: NDArray[Any], how: How, description: JSON) -> NDArray[Any]:
             return stored.astype(np.dtypes.StringDType())
         return stored.astype(dtype_from_json(description))
     dtype = dtype_from_json(description)
+    if how == "utf8":
+        return np.char.decode(stored, "utf-8").astype(dtype)
     if how == "as is":
         return stored if stored.dtype == dtype else stored.astype(dtype)
     if how in ("bool", "time", "bytes"):
@@ -129,7 +142,9 @@ def _same_bytes(dtype: np.dtype[Any], what: str) -> np.dtype[Any]:
 
 def _all_text(array: NDArray[Any], what: str) -> NDArray[Any]:
     text = array.astype(object)
-    found = next((type(item).__name__ for item in text.flat if not isinstance(item, str)), None)
+    found = next(
+        (type(item).__name__ for item in text.flat if not issubclass(type(item), str)), None
+    )
     if found is not None:
         remedy = {
             "bytes": "Decode it: numpy.strings.decode(array.astype(bytes)).",

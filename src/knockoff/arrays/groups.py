@@ -10,6 +10,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 import h5py
+import numpy as np
 
 from knockoff.arrays.bundles import Bundle, Member
 from knockoff.arrays.compression import layout
@@ -30,6 +31,13 @@ if TYPE_CHECKING:
 HEADER: Final = "knockoff"
 LAYOUT_VERSION: Final = 1
 
+_HEADER: Final = HEADER.encode()
+_PLAIN: Final = json.dumps(
+    {"version": LAYOUT_VERSION, "kind": "ndarray", "main": True, "how": "as is"}
+)[:-1]
+"""How the header begins where there is one array, stored as it is."""
+
+_TEXTS: Final = frozenset({"json", "plotly"})
 _LABELLED: Final = frozenset({"dataarray", "dataset", "series", "dataframe"})
 
 
@@ -55,7 +63,8 @@ def write_group(group: h5py.Group, bundle: Bundle, compression: Compression) -> 
         what = _what(bundle, member, is_main=is_main)
         name = names.free("data" if is_main else member.name)
         coded = encoded(member.array, what, netcdf=labelled)
-        dataset = _dataset(group, name, coded.array, compression)
+        is_text = bundle.kind in _TEXTS or coded.how == "utf8"
+        dataset = _dataset(group, name, coded.array, compression, is_text=is_text)
         show_attributes(dataset, member.attrs)
         dataset.attrs.update(coded.attributes)
         datasets.append(dataset)
@@ -77,6 +86,7 @@ def write_group(group: h5py.Group, bundle: Bundle, compression: Compression) -> 
             "version": LAYOUT_VERSION,
             "kind": bundle.kind,
             "main": bundle.main,
+            **({"how": header[0]["how"]} if bundle.kind == "ndarray" else {}),
             "members": header,
             "extra": bundle.extra,
             "attrs": _attributes_to_json(bundle.attrs, f"A {bundle.kind}"),
@@ -101,19 +111,45 @@ def read_group(group: h5py.Group, selection: Selection | None = None) -> Bundle:
         dims = tuple(from_json(dim) for dim in entry["dims"])
         if position == 0 and selection is not None:
             wanted = by_name(selection, dims if header["main"] else _all_dims(header))
-        stored, left = read_selected(_own_dataset(group, entry["at"]), dims, wanted)
+        stored, left = read_selected(own_dataset(group, entry["at"]), dims, wanted)
         array = decoded(stored, entry["how"], entry["dtype"])
         members.append(Member(from_json(entry["name"]), left, array, from_json(entry["attrs"])))
     return Bundle(header["kind"], tuple(members), header["main"], header["extra"], attrs)
 
 
+def read_plain(group: h5py.Group, dtype: str) -> NDArray[Any] | None:
+    """Read the one array of a group by the shortest way, which is HDF5's own functions.
+
+    Returns
+    -------
+    :
+        None if it is not stored as an array of `dtype` and nothing else: `read_group` reads it.
+    """
+    if not _header_text(group).startswith(_PLAIN) or not is_hard_link(group, "data"):
+        return None
+    dataset = h5py.h5d.open(group.id, b"data")
+    if _is_elsewhere(dataset) or str(dataset.dtype) != dtype:
+        return None
+    array: NDArray[Any] = np.empty(dataset.shape, dataset.dtype)
+    if array.size:
+        dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, array)
+    return array
+
+
+def _header_text(group: h5py.Group) -> str:
+    if h5py.h5a.exists(group.id, _HEADER):
+        attribute = h5py.h5a.open(group.id, _HEADER)
+        dtype = attribute.dtype
+        if attribute.shape == () and h5py.check_string_dtype(dtype) is not None:
+            text = np.empty((), dtype)
+            attribute.read(text)
+            found = text[()]
+            return found.decode(errors="replace") if isinstance(found, bytes) else str(found)
+    raise ArrayError(f"{group.file.filename}: {group.name} was not written by knockoff.")
+
+
 def _header(group: h5py.Group) -> dict[str, Any]:
-    try:
-        text = group.attrs[HEADER]
-    except KeyError:
-        text = None
-    if not isinstance(text, str):
-        raise ArrayError(f"{group.file.filename}: {group.name} was not written by knockoff.")
+    text = _header_text(group)
     header: dict[str, Any] = json.loads(text)
     if header["version"] != LAYOUT_VERSION:
         raise ArrayError(
@@ -128,17 +164,23 @@ def _all_dims(header: dict[str, Any]) -> tuple[Hashable, ...]:
     return tuple(dict.fromkeys(dims))
 
 
-def _own_dataset(group: h5py.Group, name: str) -> h5py.Dataset:
+def own_dataset(group: h5py.Group, name: str) -> h5py.Dataset:
     """A dataset whose bytes are in this very file, so that nothing can lead a reader astray."""
     dataset = group[name] if is_hard_link(group, name) else None
-    if isinstance(dataset, h5py.Dataset):
-        created = dataset.id.get_create_plist()
-        if created.get_layout() != h5py.h5d.VIRTUAL and not created.get_external_count():
-            return dataset
+    if isinstance(dataset, h5py.Dataset) and not _is_elsewhere(dataset.id):
+        return dataset
     raise ArrayError(
         f"{group.file.filename}: {name!r} in {group.name} points elsewhere, "
         "which no file of knockoff does. Reprocess the variable to write it anew."
     )
+
+
+def _is_elsewhere(dataset: h5py.h5d.DatasetID) -> bool:
+    created = dataset.get_create_plist()
+    layout = created.get_layout()
+    if layout == h5py.h5d.CONTIGUOUS:
+        return bool(created.get_external_count())
+    return bool(layout == h5py.h5d.VIRTUAL)
 
 
 def is_hard_link(group: h5py.Group, name: str) -> bool:
@@ -159,11 +201,11 @@ def _what(bundle: Bundle, member: Member, *, is_main: bool) -> str:
 
 
 def _dataset(
-    group: h5py.Group, name: str, array: NDArray[Any], compression: Compression
+    group: h5py.Group, name: str, array: NDArray[Any], compression: Compression, *, is_text: bool
 ) -> h5py.Dataset:
     if array.dtype.hasobject:
         return group.create_dataset(name, data=array, dtype=h5py.string_dtype())
-    return group.create_dataset(name, data=array, **layout(array, compression))
+    return group.create_dataset(name, data=array, **layout(array, compression, is_text=is_text))
 
 
 def _attributes_to_json(attrs: Mapping[Hashable, Any], what: str) -> JSON:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from knockoff.arrays.figures import figure_kind
+from knockoff.arrays.loaded import is_of
 
 if TYPE_CHECKING:
     from knockoff.arrays.references import Kind
 
 
 def kind_of(value: object) -> Kind | None:
-    """The kind of array that `value` is, or None if it is none."""
+    """The kind of array or figure that `value` is, or None if it is none."""
     if is_numpy(value, "ndarray"):
+        figure = figure_kind(value)
+        if figure is not None:
+            return figure
         return "masked" if is_numpy(value, "ma", "MaskedArray") else "ndarray"
     if is_numpy(value, "void"):  # one row of a structured array
         return "ndarray"
@@ -23,26 +28,19 @@ def kind_of(value: object) -> Kind | None:
         return "series"
     if is_pandas(value, "DataFrame"):
         return "dataframe"
-    return None
+    return figure_kind(value)
 
 
 def is_numpy(value: object, *names: str) -> bool:
     """Whether `value` is of this NumPy type: ``is_numpy(value, "ma", "MaskedArray")``."""
-    return _is(value, "numpy", names)
+    return is_of(value, "numpy", *names)
 
 
 def is_xarray(value: object, name: str) -> bool:
     """Whether `value` is of this xarray type."""
-    return _is(value, "xarray", (name,))
+    return is_of(value, "xarray", name)
 
 
 def is_pandas(value: object, name: str) -> bool:
     """Whether `value` is of this pandas type."""
-    return _is(value, "pandas", (name,))
-
-
-def _is(value: object, module: str, names: tuple[str, ...]) -> bool:
-    found: Any = sys.modules.get(module)  # not imported yet: nobody can have made a value of it
-    for name in names:
-        found = getattr(found, name, None)
-    return isinstance(found, type) and isinstance(value, found)
+    return is_of(value, "pandas", name)

@@ -70,10 +70,11 @@ def _native(value: Any) -> Any:
     if isinstance(value, str):
         return value if _is_text(value) else None
     if isinstance(value, int):
-        return value if value in INT64 else None
+        number = int.__int__(value)  # of a subclass a range would be searched number by number
+        return number if number in INT64 else None
     if isinstance(value, (float, np.integer, np.floating)):
         return value
-    if isinstance(value, (list, tuple)) and len({type(item) for item in value}) == 1:
+    if type(value) in (list, tuple) and len({type(item) for item in value}) == 1:
         if isinstance(value[0], str):
             return list(value) if all(map(_is_text, value)) else None
         if type(value[0]) is float or (type(value[0]) is int and all(v in INT64 for v in value)):

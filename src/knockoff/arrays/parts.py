@@ -30,6 +30,9 @@ UNFINISHED: Final = ".tmp"
 FILE_MODE: Final = 0o660
 FOLDER_MODE: Final = 0o2770
 
+_READABLE_FROM: Final = ("v108", "latest")
+"""Every HDF5 since 1.8 (2008) reads it; older forms take three times the space for small files."""
+
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -106,28 +109,44 @@ def write_part(
             file.attrs[attribute] = content
 
     with told_when_writing(path):
-        _make_folders(path.parent, folder)
+        make_folders(path.parent, folder)
         write_whole(path, write)
     return _reference(f"{name}.h5", f"/{main}", bundle)
 
 
-def write_whole(path: Path, write: Callable[[h5py.File], None]) -> None:
+def write_whole(
+    path: Path,
+    write: Callable[[h5py.File], None],
+    *,
+    aside: Path | None = None,
+    modified: int | None = None,
+) -> None:
     """Write an HDF5 file aside, flush it to the disk, then give it its name at once.
+
+    Parameters
+    ----------
+    aside:
+        Its name until then, for a file that two processes may be writing at once.
+    modified:
+        What is to be seen as its time of modification, in nanoseconds since 1970. Such a file can
+        be made again, so it does not matter if a power cut takes it back to what it was before.
 
     Raises
     ------
     OSError, RuntimeError
         What the system or HDF5 says; the unfinished file is gone by then.
     """
-    aside = path.with_name(path.name + UNFINISHED)
+    aside = aside or path.with_name(path.name + UNFINISHED)
     with suppress(FileNotFoundError):  # of a killed process, perhaps of another user
         aside.unlink()
     flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(aside, flags, FILE_MODE)
     try:
         os.fchmod(descriptor, FILE_MODE)  # whatever the umask, colleagues may read it
-        with h5py.File(aside, "w") as file:
+        with h5py.File(aside, "w", libver=_READABLE_FROM) as file:
             write(file)
+        if modified is not None:
+            os.utime(descriptor, ns=(modified, modified))
         os.fsync(descriptor)
         aside.replace(path)
     except BaseException:
@@ -136,7 +155,8 @@ def write_whole(path: Path, write: Callable[[h5py.File], None]) -> None:
         raise
     finally:
         os.close(descriptor)
-    flush_folder(path.parent)
+    if modified is None:
+        flush_folder(path.parent)
 
 
 def flush_folder(folder: Path) -> None:
@@ -148,7 +168,7 @@ def flush_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _make_folders(innermost: Path, outermost: Path) -> None:
+def make_folders(innermost: Path, outermost: Path) -> None:
     """Make the run's folder and ``extracted_data``, but never the workspace around it."""
     if innermost.is_dir():
         return

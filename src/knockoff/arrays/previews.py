@@ -5,7 +5,11 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING, Any, Union
 
+from knockoff.arrays.figures import Chart, Picture, drawn
 from knockoff.arrays.kinds import is_numpy, is_pandas, is_xarray
+from knockoff.arrays.plainness import simplified
+from knockoff.arrays.refusals import told
+from knockoff.arrays.sketches import sketch_of
 from knockoff.arrays.thumbnails import Thumbnail, picture_of, thumbnail_of
 from knockoff.arrays.trends import Trend, trend_of
 from knockoff.errors import ArrayError
@@ -13,6 +17,7 @@ from knockoff.errors import ArrayError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["Preview", "Thumbnail", "Trend", "preview_from_json", "preview_of"]
@@ -24,9 +29,25 @@ def preview_of(value: object) -> Preview | None:
     """Picture a value; None if there is nothing in it to be pictured.
 
     One axis gives a trend, two give an image. Of more axes the mean over all but the last two is
-    shown. Bytes of shape ``(height, width, 3 or 4)`` are a picture already, RGB or RGBA. A list
-    of numbers is a line. Text, tables, Datasets and arrays of fewer than two elements have none.
+    shown. Bytes of shape ``(height, width, 3 or 4)`` are a picture already, RGB or RGBA, and so is
+    a figure; of one of Plotly the first trace with numbers is sketched. A list of numbers is a
+    line. Text, tables, Datasets and arrays of fewer than two elements have none.
+
+    Raises
+    ------
+    UnsupportedValueError
+        The value raised when it was looked at, or a figure cannot be drawn.
     """
+    with told(value):
+        value = drawn(value)
+        if type(value) is Picture:
+            return picture_of(value.pixels)
+        if type(value) is Chart:
+            return sketch_of(value)
+        return _pictured(value)
+
+
+def _pictured(value: object) -> Preview | None:
     numbers = _numbers(value)
     if numbers is None or numbers.size < 2:
         return None
@@ -72,18 +93,40 @@ def _numbers(value: Any) -> NDArray[Any] | None:
     """The bare numbers of an array or list, with their mask; None if they are no numbers."""
     import numpy as np
 
-    if isinstance(value, (list, tuple)) and value:
-        if not all(isinstance(item, (int, float, np.integer, np.floating)) for item in value):
-            return None
-        value = np.array(value, dtype=float)
+    value = simplified(value)
+    if type(value) in (list, tuple) and value:
+        value = _number_array(value)
     elif is_xarray(value, "DataArray"):
         value = value.values
-    elif is_pandas(value, "Series") and isinstance(value.dtype, np.dtype):
-        value = value.to_numpy()
+    elif is_pandas(value, "Series"):
+        value = _number_column(value)
     if is_numpy(value, "ndarray") and value.dtype.kind in "biufcmM" and value.ndim > 0:
         numbers: NDArray[Any] = value
-        return numbers
+        return numbers if is_numpy(value, "ma", "MaskedArray") else np.asarray(numbers)
     return None
+
+
+def _number_array(items: Any) -> NDArray[np.float64] | None:
+    import numpy as np
+
+    if not all(issubclass(type(item), (int, float, np.integer, np.floating)) for item in items):
+        return None
+    try:
+        return np.array(items, dtype=float)
+    except OverflowError:  # an int that no float holds
+        return None
+
+
+def _number_column(column: Any) -> NDArray[Any] | None:
+    """A column of numbers that may be missing, or of times with a zone, as NumPy has them."""
+    import numpy as np
+
+    if isinstance(column.dtype, np.dtype):
+        return np.asarray(column.to_numpy())
+    kind = getattr(column.dtype, "kind", "O")
+    if kind in "biuf":
+        return np.asarray(column.to_numpy(dtype=float, na_value=np.nan))
+    return np.asarray(column.to_numpy(dtype="datetime64[ns]")) if kind == "M" else None
 
 
 def _coordinate(value: Any) -> NDArray[Any] | None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import errno
+import os
 from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import h5py
 
 from knockoff.arrays.bundles import unbundled
-from knockoff.arrays.groups import is_hard_link, read_group
+from knockoff.arrays.groups import is_hard_link, read_group, read_plain
 from knockoff.errors import ArrayError
 
 if TYPE_CHECKING:
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
 
     from knockoff.arrays.references import ArrayReference
     from knockoff.arrays.selection import Selection
+
+
+def _without_locks() -> h5py.h5p.PropFAID:
+    """How parts are opened; made once, since h5py spends more on it than on opening."""
+    access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
+    access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    access.set_file_locking(False, True)  # not use it; ignore where it cannot be used
+    return access
+
+
+_UNLOCKED: Final = _without_locks()
 
 
 class ArrayMissingError(ArrayError, FileNotFoundError):
@@ -71,15 +83,35 @@ def read_array(folder: Path, reference: ArrayReference, selection: Selection | N
     ArrayError
         The reference leaves `folder`, or the selection does not fit the array.
     """
-    path = part_path(folder, reference.file)
-    _find_filters()
-    with _told(path), h5py.File(path, "r", locking=False) as file:
-        group = _group(file, reference.group)
-        by_row = reference.kind in ("series", "dataframe")
+    by_row = reference.kind in ("series", "dataframe")
+    with opened_part(folder, reference) as group:
         if reference.kind == "json" and selection is not None:
-            raise ArrayError(f"{path} holds no array. Read it whole and select from that.")
+            raise ArrayError(
+                f"{group.file.filename} holds no array. Read it whole and select from that."
+            )
+        if reference.kind == "ndarray" and selection is None:
+            plain = read_plain(group, reference.dtype)
+            if plain is not None:
+                return plain
         value = unbundled(read_group(group, None if by_row else selection))
     return value if not by_row or selection is None else value.iloc[selection]
+
+
+@contextmanager
+def opened_part(folder: Path, reference: ArrayReference) -> Iterator[h5py.Group]:
+    """The group that holds a value, read without a lock, as long as the body runs.
+
+    Raises
+    ------
+    ArrayError
+        As of `read_array`; what HDF5 raises in the body, too, is told as one.
+    """
+    path = part_path(folder, reference.file)
+    _find_filters()
+    with _told(path):
+        file = h5py.File(h5py.h5f.open(str(path).encode(), h5py.h5f.ACC_RDONLY, _UNLOCKED))
+        with file:
+            yield _group(file, reference.group)
 
 
 def part_path(folder: Path, file: str) -> Path:
@@ -90,24 +122,23 @@ def part_path(folder: Path, file: str) -> Path:
     ArrayError
         It is absolute, climbs out of `folder` or follows a symbolic link out of it.
     """
-    parts = PurePosixPath(file).parts
-    path = folder / file
-    outside = not parts or ".." in parts or file.startswith("/") or "\0" in file
-    if outside or _is_led_out(folder, path):
-        raise ArrayError(
-            f"The reference {file!r} leads out of {folder}, where nothing is read. "
-            "Reprocess the variable to write it anew."
-        )
-    return path
+    parts = file.split("/")
+    if file.startswith("/") or "\0" in file or not {"", ".", ".."}.isdisjoint(parts):
+        raise _led_out(folder, file)
+    path = str(folder)
+    for part in parts:
+        path = f"{path}/{part}"
+        is_link = os.path.islink(path)  # noqa: PTH114  # three times as fast, once for every array
+        if is_link and not Path(path).resolve().is_relative_to(folder.resolve()):
+            raise _led_out(folder, file)
+    return Path(path)
 
 
-def _is_led_out(folder: Path, path: Path) -> bool:
-    within = path
-    while within != folder:
-        if within.is_symlink():
-            return not path.resolve().is_relative_to(folder.resolve())
-        within = within.parent
-    return False
+def _led_out(folder: Path, file: str) -> ArrayError:
+    return ArrayError(
+        f"The reference {file!r} leads out of {folder}, where nothing is read. "
+        "Reprocess the variable to write it anew."
+    )
 
 
 def _find_filters() -> None:

@@ -10,10 +10,14 @@ from knockoff.errors import ArrayError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Kind = Literal["ndarray", "masked", "dataarray", "dataset", "series", "dataframe", "json"]
+Kind = Literal[
+    "ndarray", "masked", "dataarray", "dataset", "series", "dataframe", "image", "plotly", "json"
+]  # fmt: skip
 """What the variable returned, and what reading gives back.
 
-``json`` is any other Python value (text, bytes, list, dict ...) that is too big for a field.
+``image`` is a figure as an array ``(height, width, 4)`` of RGBA bytes, ``plotly`` one of Plotly as
+a dict, which ``plotly.graph_objects.Figure`` takes. ``json`` is any other Python value (text,
+bytes, list, dict ...) that is too big for a field.
 """
 
 KINDS: tuple[Kind, ...] = get_args(Kind)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import difflib
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final, Union
 
 from knockoff.arrays.kinds import kind_of
+from knockoff.arrays.plainness import base_of, simplified
+from knockoff.arrays.refusals import said, told
 from knockoff.arrays.values import Bulk, Scalar, normalised
 from knockoff.arrays.wire import UnsupportedValueError, type_name
 from knockoff.errors import VariableError
@@ -24,6 +29,12 @@ _COMMON: Final = frozenset(
     }
 )  # fmt: skip
 """What a misspelt name may have meant."""
+
+
+_SINGLE: Final = frozenset(
+    {bool, int, float, complex, str, Decimal, Fraction, datetime, date, timedelta}
+)
+"""Of what an array of objects may be, so that NumPy's functions are safe with it."""
 
 
 class SummaryError(VariableError):
@@ -75,7 +86,7 @@ def summary_of(value: object, how: Reducer) -> Scalar:
         reduced = reduce(argument)
     except Exception as error:
         raise SummaryError(
-            f"{called} of {described(value)} failed: {type(error).__name__}: {error}",
+            f"{called} of {described(value)} failed: {said(error)}",
             "Choose another summary, or return Cell(data, summary_value=...).",
         ) from error
     return _plain(reduced, f"{called} of {described(value)}")
@@ -135,9 +146,18 @@ def _numbers(value: Any, called: str) -> Any:
     import numpy as np
 
     kind = kind_of(value)
+    if kind in ("image", "plotly"):
+        raise SummaryError(
+            f"{called} of a figure", "Return Cell(figure, summary_value=...) with its number."
+        )
     if kind == "dataset":
         raise SummaryError(
             f"{called} of a Dataset, which has several arrays",
             "Give a function: summary=lambda ds: float(ds.energy.mean()).",
         )
-    return value if kind == "masked" else np.asarray(value)
+    with told(value):
+        numbers = value if kind == "masked" else np.asarray(simplified(value))
+    if numbers.dtype.hasobject and any(base_of(each) not in _SINGLE for each in numbers.flat):
+        # NumPy would let each object do its part; one that contains itself ends the process
+        raise SummaryError(f"{called} of {described(value)}", "Give a function of your own.")
+    return numbers

@@ -143,7 +143,7 @@ def _put_together(arrays: Iterator[NDArray[Any]], recipe: JSON) -> Any:
 
 
 def _refuse_other_than_text(values: NDArray[Any], name: str) -> None:
-    other = next((type_name(value) for value in values if not isinstance(value, str)), None)
+    other = next((type_name(value) for value in values if not issubclass(type(value), str)), None)
     if other is not None:
         raise UnsupportedValueError(
             f"The column {name!r} of dtype object, with a value of type {other} in it,",

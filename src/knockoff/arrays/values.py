@@ -3,33 +3,34 @@
 A field holds what MongoDB can sort, query and index: None, bool, int of 64 bits, float (NaN and
 infinities too), str, bytes, aware UTC datetime of whole milliseconds, and lists and dicts of
 these up to 16 kB. Other small values have a plain *view* there (a tuple is a list, a Path its
-text, a timedelta its seconds), and `exact_text` says beside it what they really were.
+text, a timedelta its seconds), and `exact_text` says beside it what they really were; `exact_value`
+reads that back.
 """
 
 from __future__ import annotations
 
 import json
+from collections import OrderedDict, deque
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import MAXYEAR, MINYEAR, date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from enum import Enum
+from fractions import Fraction
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final, Union
 from uuid import UUID
 
+from knockoff.arrays.figures import drawn
 from knockoff.arrays.kinds import is_numpy, kind_of
-from knockoff.arrays.wire import (
-    DEEPEST,
-    INT64,
-    UnsupportedValueError,
-    from_json,
-    in_order,
-    simplified,
-    to_json,
-    too_deep,
-    unsupported,
-)
+from knockoff.arrays.plainness import ADDRESSES, base_of, offered, simplified
+from knockoff.arrays.records import fields_of_tuple, is_named_tuple, is_record, shown
+from knockoff.arrays.refusals import DEEPEST, UnsupportedValueError, told, too_deep
+from knockoff.arrays.wire import INT64, from_json, in_order, to_json
+from knockoff.errors import ArrayError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from knockoff.arrays.references import Kind
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "Scalar",
     "UnsupportedValueError",
     "exact_text",
+    "exact_value",
     "from_json",
     "normalised",
     "to_json",
@@ -66,28 +68,27 @@ def normalised(value: object) -> Scalar | Bulk:
     """Tell a field's value from a bulk value, and make it plain.
 
     Arrays are bulk, except those without axes: they are their one number. (A DataArray without
-    axes but with coordinates or attributes is bulk, and its number is its summary.) NaT and a
-    masked number are None. A datetime without a time zone is taken as UTC, as NumPy's
-    datetime64 and MongoDB do. In dict keys ``.``, a leading ``$`` and NUL become ``．``, ``＄``
-    and ``␀``, since MongoDB's queries give them a meaning; numbers as keys become text.
+    axes but with coordinates or attributes is bulk, and its number is its summary.) Figures are
+    bulk. What offers an array, such as a tensor, is that array. NaT and a masked number are None.
+    A datetime without a time zone is taken as UTC, as NumPy's datetime64 and MongoDB do. A member
+    of an enum is its value; a dataclass, Pydantic model or named tuple is a dict of its fields.
+    In dict keys ``.``, a leading ``$`` and NUL become ``．``, ``＄`` and ``␀``, since MongoDB's
+    queries give them a meaning; numbers as keys become text.
 
     Raises
     ------
     UnsupportedValueError
-        The type cannot be stored; the message says what to return instead.
+        The type cannot be stored, or an object raised when it was looked at; the message says
+        what to return instead.
     """
-    kind = kind_of(value)
-    if kind is not None:
-        without_axes = _without_axes(value, kind)
-        return Bulk(value, kind) if without_axes is value else normalised(without_axes)
-    plain = _plain(value, 0)
-    return plain if stored_size(plain) <= LARGEST_FIELD else Bulk(value, "json")
+    with told(value):
+        return _normalised(drawn(value))
 
 
 def exact_text(value: object) -> str | None:
     """What a value was, where its plain field cannot say so; None where it can.
 
-    ``json.loads`` and `from_json` give the value back.
+    `exact_value` gives the value back. A value that is bulk has none: its file says all.
 
     Raises
     ------
@@ -95,13 +96,46 @@ def exact_text(value: object) -> str | None:
         The type cannot be stored.
     """
     plain = normalised(value)
-    if isinstance(plain, Bulk) or kind_of(value) is not None:
+    if isinstance(plain, Bulk):
         return None
-    exact = json.dumps(to_json(value))
+    value = offered(value)
+    kind = kind_of(value)
+    exact = json.dumps(to_json(value if kind is None else _without_axes(value, kind)))
     return None if exact == json.dumps(to_json(plain)) else exact
 
 
-def _without_axes(value: Any, kind: Kind) -> object:
+def exact_value(text: str) -> Any:
+    """Read back what `exact_text` wrote: equal, and of the same type.
+
+    A class of people's own (an enum, a dataclass, a Pydantic model, a named tuple) is found where
+    it is loaded, as in the worker that runs the context file. Elsewhere a member of an enum is its
+    value, a record a dict, and a named tuple one of the same fields.
+
+    Raises
+    ------
+    ArrayError
+        It is not what `exact_text` writes.
+    """
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ArrayError(f"A stored value cannot be read back: it is no JSON ({error}).") from error
+    return from_json(document)
+
+
+def _normalised(value: Any) -> Scalar | Bulk:
+    kind = kind_of(value)
+    if kind is not None:
+        without_axes = _without_axes(value, kind)
+        return Bulk(value, kind) if without_axes is value else _normalised(without_axes)
+    simple = simplified(value)
+    if simple is not value and kind_of(simple) is not None:
+        return _normalised(simple)
+    plain = _plain(value, 0)
+    return plain if stored_size(plain) <= LARGEST_FIELD else Bulk(value, "json")
+
+
+def _without_axes(value: Any, kind: Kind) -> Any:
     """The one element of an array without axes; any other array is given back as it is."""
     if kind not in ("ndarray", "masked", "dataarray") or value.ndim or value.dtype.names:
         return value
@@ -109,57 +143,71 @@ def _without_axes(value: Any, kind: Kind) -> object:
         return value if value.coords or value.attrs else value.values[()]
     if kind == "masked":
         return None if value.mask else value.data[()]
+    if value.dtype.kind == "V":
+        return value  # bytes that NumPy gives no meaning
+    if value.dtype == object and is_numpy(value[()], "ndarray"):
+        raise UnsupportedValueError(
+            "An array of dtype object that holds an array", "Return the inner array."
+        )
     return value[()]
 
 
 def _plain(value: object, depth: int) -> Any:
-    value = simplified(value)
-    if value is None or isinstance(value, (bool, float, bytes)):
-        return value
-    if isinstance(value, str):
-        return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
-    if isinstance(value, int):
-        return value if value in INT64 else _as_float(value)
-    if isinstance(value, datetime):
-        return _plain_time(value)
-    if depth >= DEEPEST:
+    if depth > DEEPEST:
         raise too_deep(value)
-    if isinstance(value, dict):
-        return _plain_dict(value, depth)
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return {name: _plain(getattr(value, name), depth + 1) for name in value._fields}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item, depth + 1) for item in value]
-    if isinstance(value, (set, frozenset)):
-        return [_plain(item, depth + 1) for item in in_order(value)]
-    return _plain_view(value, depth)
+    while issubclass(type(value), Enum):
+        value = value.value  # type: ignore[attr-defined]
+    value = simplified(value)
+    if is_named_tuple(value):
+        return _plain_dict(fields_of_tuple(value), depth)
+    base = base_of(value)
+    view = _VIEWS.get(base)
+    if view is not None:
+        return view(value)
+    if base in (dict, OrderedDict):
+        return _plain_dict(value, depth)  # type: ignore[arg-type]
+    if base in (list, tuple, deque):
+        return [_plain(item, depth + 1) for item in value]  # type: ignore[attr-defined]
+    if base in (set, frozenset):
+        return [_plain(item, depth + 1) for item in in_order(value)]  # type: ignore[arg-type]
+    if is_record(value):
+        return _plain(shown(value), depth)
+    return _plain_numpy(value, depth)
 
 
-def _plain_view(value: Any, depth: int) -> Any:
-    if isinstance(value, Decimal):
-        return _as_float(value)
-    if isinstance(value, complex):
-        return {"real": value.real, "imag": value.imag}
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    if isinstance(value, (date, time)):
-        return value.isoformat()
-    if isinstance(value, (PurePath, UUID)):
-        return _plain(str(value), depth)
+def _plain_numpy(value: Any, depth: int) -> Any:
     if is_numpy(value, "timedelta64"):
-        return float(value / type(value)(1, "s"))
+        seconds = _seconds(value)
+        return str(value) if seconds is None else seconds
     if is_numpy(value, "datetime64"):
-        moment = value.astype("datetime64[ms]").item()
-        # beyond the years 1 to 9999 NumPy gives the number
-        return _plain(moment, depth) if isinstance(moment, datetime) else str(value)
-    if is_numpy(value, "ndarray") and not is_numpy(value, "ma", "MaskedArray"):
-        return _plain(value.tolist(), depth)
-    if kind_of(value) is not None:
-        raise UnsupportedValueError(
-            f"A {type(value).__name__} inside a list or dict",
-            "Return it from a variable of its own, or join them in one xarray.Dataset.",
-        )
-    raise unsupported(value)
+        return _plain_moment(value)
+    if is_numpy(value, "clongdouble"):
+        return _VIEWS[complex](complex(value))
+    if is_numpy(value, "longdouble"):
+        return float(value)
+    if is_numpy(value, "void") and value.dtype.names:
+        return _plain_dict({name: value[name] for name in value.dtype.names}, depth)
+    to_json(value)  # refuses, with the reason, what no list or dict can hold
+    if is_numpy(value, "void"):
+        return bytes(value.tobytes())
+    return _plain(value.tolist(), depth)
+
+
+def _plain_moment(value: Any) -> datetime | str:
+    """A datetime64 as a datetime; as text outside of the years that a datetime has."""
+    if value.dtype.str.endswith("M8"):
+        return str(int(value.view("i8")))  # a number of nobody knows what
+    year = int(value.astype("datetime64[Y]").view("i8")) + 1970
+    if not MINYEAR <= year <= MAXYEAR:
+        return str(value)
+    return _plain_time(value.astype("datetime64[ms]").item())
+
+
+def _seconds(value: Any) -> float | None:
+    """A timedelta64 in seconds; None for months and years, which have no fixed length."""
+    if value.dtype.str.endswith(("[M]", "[Y]")):
+        return None
+    return float(value / type(value)(1, "s"))
 
 
 def _plain_time(value: datetime) -> datetime:
@@ -174,7 +222,11 @@ def _plain_time(value: datetime) -> datetime:
         ) from None
 
 
-def _as_float(number: int | Decimal) -> float:
+def _plain_text(value: str) -> str:
+    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+
+
+def _as_float(number: int | Decimal | Fraction) -> float:
     try:
         return float(number)
     except OverflowError:
@@ -183,7 +235,33 @@ def _as_float(number: int | Decimal) -> float:
         return float("nan")
 
 
-def _plain_dict(value: dict[Any, Any], depth: int) -> dict[str, Any]:
+def _plain_range(value: range) -> dict[str, Any]:
+    parts = {"start": value.start, "stop": value.stop, "step": value.step}
+    return {name: _VIEWS[int](number) for name, number in parts.items()}
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+_VIEWS: Final[Mapping[Any, Callable[[Any], Any]]] = {
+    **dict.fromkeys((type(None), bool, float, bytes), _same),
+    int: lambda value: value if value in INT64 else _as_float(value),
+    complex: lambda value: {"real": value.real, "imag": value.imag},
+    str: _plain_text,
+    bytearray: bytes,
+    datetime: _plain_time,
+    timedelta: timedelta.total_seconds,
+    Decimal: _as_float,
+    Fraction: _as_float,
+    range: _plain_range,
+    **dict.fromkeys((date, time), lambda value: value.isoformat()),
+    **dict.fromkeys((PurePath, UUID, *ADDRESSES), lambda value: _plain_text(str(value))),
+}
+"""What a field shows of each of Python's own types that holds no others."""
+
+
+def _plain_dict(value: Mapping[Any, Any], depth: int) -> dict[str, Any]:
     plain = {_plain_key(key): _plain(item, depth + 1) for key, item in value.items()}
     if len(plain) < len(value):
         keys = ", ".join(map(repr, value))
@@ -195,8 +273,10 @@ def _plain_dict(value: dict[Any, Any], depth: int) -> dict[str, Any]:
 
 
 def _plain_key(key: object) -> str:
-    text = _plain(key, DEEPEST) if isinstance(key, str) else str(simplified(key))
-    text = str(text).translate(_KEY_ESCAPES)
+    while issubclass(type(key), Enum):
+        key = key.value  # type: ignore[attr-defined]
+    text = str(simplified(key))
+    text = _plain_text(text).translate(_KEY_ESCAPES)
     return f"＄{text[1:]}" if text.startswith("$") else text
 
 

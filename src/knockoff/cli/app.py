@@ -14,7 +14,9 @@ from knockoff.cli import (
     demo,
     doctor,
     edit,
+    gc,
     listen,
+    mymdc,
     plot,
     process,
     runs,
@@ -42,9 +44,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for family in (start, context, process, listen, runs, show, edit, plot, tui, doctor):
+for family in (start, context, process, listen, runs, show, edit, plot, tui, doctor, gc):
     family.register(app)
 app.add_typer(database.app, name="db")
+app.add_typer(mymdc.app, name="mymdc")
 app.add_typer(demo.app, name="demo")
 
 

@@ -9,6 +9,7 @@ import typer
 
 from knockoff.cli.cells import Cells
 from knockoff.runkey import RunKey
+from knockoff.runs.causes import ASCII, UNICODE, tree_of
 from knockoff.runs.stamps import slashed
 from knockoff.tui.rows import Row
 from knockoff.tui.text import cells_of, one_line
@@ -48,10 +49,11 @@ def _said(column: Column, cell: Cell, row: Row, cells: Cells) -> list[str]:
     """The value with its units, or the whole reason why there is none."""
     problem = row.problem(column.key)
     if problem is not None and problem.get("state") != "stale":
-        return [
-            typer.style(cell.text, fg="red") if cell.look == "failed" else cell.text,
-            *_place(problem),
-        ]
+        text = typer.style(cell.text, fg="red") if cell.look == "failed" else cell.text
+        tree = tree_of(problem, ASCII if cells.is_ascii else UNICODE)
+        if not tree:
+            return [text, *_place(problem)]
+        return [_headed(problem, cells), *map(one_line, tree)]
     value = row.value(column.name)
     text = cells.hand.text(value) if isinstance(value, datetime) else cell.text
     if column.units and cell.look == "value" and not row.units(column.key):
@@ -60,6 +62,13 @@ def _said(column: Column, cell: Cell, row: Row, cells: Cells) -> list[str]:
     if array is not None and cell.look == "value":
         text = f"{text}   from {cells.hand.size(array)}"
     return [text]
+
+
+def _headed(problem: Mapping[str, Any], cells: Cells) -> str:
+    """What stands above a tree, which has the reasons."""
+    if problem.get("state") == "skipped":
+        return f"skipped because of {'these' if len(problem['causes']) > 1 else 'this'}:"
+    return f"{cells.hand.glyphs.blocked} blocked by"
 
 
 def _place(problem: Mapping[str, Any]) -> list[str]:

@@ -58,6 +58,8 @@ async def _outside(workspace: Workspace, settings: Settings) -> AsyncIterator[Fi
     yield await _context_file(workspace)
     yield await _server(workspace, settings)
     yield await _broker(settings)
+    async for finding in _catalogue(workspace, settings):
+        yield finding
 
 
 def _permissions(workspace: Workspace) -> list[Finding]:
@@ -162,6 +164,24 @@ async def _server(workspace: Workspace, settings: Settings) -> Finding:
         return Finding("server", "problem", str(error))
     where = "embedded" if settings.is_embedded else settings.origin("database")
     return Finding("server", "ok", f"MongoDB {told['version']} answers ({where})")
+
+
+async def _catalogue(workspace: Workspace, settings: Settings) -> AsyncIterator[Finding]:
+    """Whether MyMdC answers; nothing where nobody has set it up."""
+    from knockoff.errors import CatalogueError
+    from knockoff.mymdc.catalogue import Access
+    from knockoff.mymdc.errors import NotSetUpError
+
+    access = Access(settings.mymdc, workspace.proposal, settings.data_root)
+    try:
+        async with access.open() as mymdc:
+            title = await mymdc.title(workspace.proposal)
+    except NotSetUpError:
+        return
+    except CatalogueError as error:
+        yield Finding("catalogue", "warning", str(error), "Cells that read MyMdC wait until then.")
+    else:
+        yield Finding("catalogue", "ok", f"MyMdC knows the proposal as {title!r}")
 
 
 async def _broker(settings: Settings) -> Finding:

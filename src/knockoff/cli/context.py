@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,30 +40,33 @@ def check(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Report every problem of a context file."""
+    """Report every problem of a context file.
+
+    Each with its place, so that an editor can jump there, and with what to do about it.
+    Notes are worth reading and forbid nothing. The exit status is 1 if there is a problem.
+    """
+    from knockoff.cli.findings import counted, found_as_json, told
     from knockoff.contextfile.problems import ContextProblems
 
     chosen = _file(place_of(context), file)
+    found: ContextDescription | None = None
     try:
         found = asyncio.run(described(chosen))
+        problems = found.notes
     except ContextProblems as error:
-        if as_json:
-            problems = [each.to_json() for each in error.problems]
-            typer.echo(json.dumps({"file": str(chosen), "problems": problems}, indent=2))
-        else:
-            for each in error.problems:
-                typer.echo(f"{each}")
-        count = len(error.problems)
-        say(f"{count} problem{'s' * (count != 1)} in {chosen}.")
-        raise typer.Exit(1) from None
+        problems = error.problems
     if as_json:
-        summary = found.to_json() | {"source": "", "problems": []}
-        typer.echo(json.dumps(summary, indent=2, default=str))
-        return
-    for table in found.tables:
-        typer.echo(f"{table.name} (collection {table.collection})")
-        typer.echo(_outline(table))
-    say(f"{chosen} is good.")
+        typer.echo(found_as_json(chosen, problems, found))
+    else:
+        typer.echo("\n\n".join(told(each) for each in problems), nl=bool(problems))
+        for table in found.tables if found is not None else ():
+            typer.echo(f"{table.name} (collection {table.collection})")
+            typer.echo(_outline(table))
+    if found is None:
+        say(f"{counted(problems)} in {chosen}.")
+        raise typer.Exit(1)
+    said = counted(problems)
+    say(f"{chosen} is good{f', with {said}' if said else ''}.")
 
 
 @app.command(epilog=examples("knockoff context show", "knockoff context show > mine.py"))
@@ -74,23 +77,46 @@ def show(context: typer.Context) -> None:
 
 
 @app.command(
-    epilog=examples("knockoff context new > context.py", "knockoff context new sa2 -o mine.py")
+    epilog=examples(
+        "knockoff context new > context.py",
+        "knockoff context new MID -o mine.py",
+        "knockoff context new --from-damnit context.py -o mine.py",
+    )
 )
 def new(
-    name: Annotated[str, typer.Argument(help="Template: demo, generic, sa1, sa2 or sa3.")] = (
-        "generic"
-    ),
+    name: Annotated[
+        str | None, typer.Argument(help="Template (demo, generic, sa1, sa2 or sa3) or instrument.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File to write; it must not exist yet.")
     ] = None,
+    from_damnit: Annotated[
+        Path | None,
+        typer.Option(help="Context file of functions, as DAMNIT has it, to write as a class."),
+    ] = None,
 ) -> None:
-    """Write a context file to start from."""
+    """Write a context file to start from.
+
+    With --from-damnit it is one that you have, in class style; both files are then loaded
+    and compared, and what is not the same is told.
+    """
     from knockoff.cli.templates import template
 
-    text = template(name)
+    if from_damnit is not None and name is not None:
+        raise WorkspaceError(
+            f"A new context file comes from {name} or from {from_damnit}, not from both."
+        )
+    if from_damnit is not None:
+        try:
+            old = from_damnit.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise WorkspaceError(f"{from_damnit} cannot be read: {error}.") from error
+        text, status = asyncio.run(_from_damnit(from_damnit.absolute(), old))
+    else:
+        text, status = template(name or "generic"), 0
     if output is None:
         typer.echo(text, nl=False)
-        return
+        raise typer.Exit(status)
     try:
         with output.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -99,6 +125,52 @@ def new(
             f"{output} cannot be written ({error.strerror}). Choose another name."
         ) from error
     say(f"Wrote {output}; `knockoff context check {output}` looks whether it is good.")
+    raise typer.Exit(status)
+
+
+async def _from_damnit(file: Path, text: str) -> tuple[str, int]:
+    """The file in class style, and 1 if it does not say the same."""
+    from knockoff.contextfile.problems import ContextProblems
+    from knockoff.rewriting.classes import rewritten
+    from knockoff.rewriting.comparing import differences
+
+    try:
+        original = await described(file)
+    except ContextProblems as error:
+        original = None
+        say(f"{file.name} cannot be loaded, so the two cannot be compared:")
+        for each in error.problems:
+            say(f"  {each}")
+    new_file = rewritten(text, original)
+    for remark in new_file.remarks:
+        say(f"{file.name}:{remark.line}: {remark.message}")
+    if original is None:
+        return new_file.text, 1
+    try:
+        found = await described_text(new_file.text, file.parent)
+    except ContextProblems as error:
+        say("The new file has problems that the old one has not:")
+        for each in error.problems:
+            say(f"  line {each.line}: {each.message} {each.remedy}".rstrip())
+        return new_file.text, 1
+    told = list(differences(original, found, new_file.renamed))
+    for difference in told:
+        say(f"Not the same: {difference}.")
+    if not told:
+        count = len(found.tables[0].variables)
+        say(f"Both files give the same {count} columns.")
+    return new_file.text, int(bool(told))
+
+
+async def described_text(text: str, folder: Path) -> ContextDescription:
+    """Have a file described that is not written yet, as if it lay in `folder`."""
+    from tempfile import NamedTemporaryFile
+
+    beside = folder if os.access(folder, os.W_OK) else None
+    with NamedTemporaryFile("w", dir=beside, prefix=".knockoff-", suffix=".py") as file:
+        file.write(text)
+        file.flush()
+        return await described(Path(file.name))
 
 
 def _file(place: Place, file: Path | None) -> Path:
@@ -130,7 +202,9 @@ def _outline(table: TableDescription) -> str:
     width = max(map(len, names), default=0)
     lines = []
     for variable in sorted(table.variables, key=lambda each: each.place):
-        reads = (*variable.reads, *variable.may_read, *variable.fields_read)
+        own = (*variable.reads, *variable.may_read, *variable.fields_read)
+        there = (*variable.reads_elsewhere, *variable.may_read_elsewhere)
+        reads = (*own, *there, *variable.fields_elsewhere)
         about = [variable.data, variable.type, variable.units or ""]
         if reads:
             about.append(f"reads {', '.join(reads)}")

@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "knockoff plot sample_x hit_rate        a column against another",
             "knockoff plot run hits                 a column over the runs",
-            "knockoff plot 42 mean_image            the array of one run",
+            "knockoff plot 42 mean_image            the array or figure of one run",
             "knockoff plot 42 mean_image --output image.html",
         )
     )(plot)
@@ -37,7 +37,7 @@ def plot(
     ] = None,
     table: Annotated[str | None, typer.Option(help="Which table, if there are several.")] = None,
 ) -> None:
-    """Draw columns, or the array of a run.
+    """Draw columns, or the array or figure of a run.
 
     A browser shows it. Prints the name of the HTML file, which shows itself without a network.
     """

@@ -133,6 +133,12 @@ async def _processed(
             done = await _worked_off(
                 recorder, there, settings.workers.parallel, tell, force=force, only=only
             )
+        told = await recorder.catalogue.refresh({key.run for key in there}, even_if_known=False)
+        for reason in sorted({reason for _, _, reason in told.unavailable}):
+            say(f"Some cells wait: {reason}")
+        if told.jobs:
+            await recorder.work_off(told.jobs)
+            done = [await _outcome(recorder, key) for key in sorted(there)]
     return done, missing
 
 

@@ -55,7 +55,6 @@ async def _classes(database: Database) -> dict[str, Any]:
     described = await current_context(database)
     if described is None:
         return {}
-    tables = await open_tables(
-        database, read_description(described), ServiceFiller(), register_it=False
-    )
+    context = read_description(described)
+    tables = await open_tables(database, context, ServiceFiller(context), register_it=False)
     return {each.__name__: each for each in tables.classes.values()}

@@ -36,9 +36,13 @@ def init(
         typer.Option(help="Where to make it; else at <proposal>/usr/Shared/knockoff."),
     ] = None,
     context_file: Annotated[
-        str,
-        typer.Option("--context", help="Context file to start from: a template's name or a file."),
-    ] = "generic",
+        str | None,
+        typer.Option(
+            "--context",
+            help="Context file to start from: a template, an instrument or a file; "
+            "else what fits the proposal's instrument.",
+        ),
+    ] = None,
     data_root: Annotated[
         Path | None,
         typer.Option(help="Folder with all proposals, if it is not the facility's."),
@@ -48,7 +52,7 @@ def init(
 
     It has a context file to start from, settings, and folders for results.
     """
-    from knockoff.cli.templates import template_or_file
+    from knockoff.cli.templates import template_at, template_or_file
     from knockoff.settings import read_settings
     from knockoff.workspace import SETTINGS_FILE, Workspace
 
@@ -56,14 +60,18 @@ def init(
     number = proposal or place.proposal
     if number is None:
         raise WorkspaceError("Whose workspace? Name the proposal, as in: knockoff init 1234")
-    text = template_or_file(context_file)
+    text = template_or_file(context_file) if context_file is not None else None
     settings: Mapping[str, Any] = {}
     if data_root is not None:
         settings = {"data_root": str(data_root.expanduser().absolute())}
     chosen = folder or place.folder
+    root = data_root.expanduser() if data_root else read_settings().data_root
     if chosen is None:
-        root = data_root.expanduser() if data_root else read_settings().data_root
         chosen = _usual_place(number, root)
+    if text is None:
+        context_file = template_at(_proposal_folder(number, chosen, root))
+        text = template_or_file(context_file)
+        say(f"The context file is the template {context_file}; --context takes another one.")
     workspace = Workspace.create(chosen, number, context=text, settings=settings)
     say(f"Made a workspace for proposal {number}. Next:")
     say(f"  cd {workspace.folder}")
@@ -71,6 +79,17 @@ def init(
     say("  knockoff process all   or   knockoff listen")
     say(f"Settings are in {SETTINGS_FILE}.")
     typer.echo(workspace.folder)
+
+
+def _proposal_folder(proposal: int, workspace: Path, root: Path) -> Path:
+    """Where the proposal's data is, whose path names the instrument; else the workspace's."""
+    from knockoff.errors import RunDataError
+    from knockoff.workspace import Workspace
+
+    try:
+        return Workspace.place_of(proposal, root)
+    except RunDataError:  # it has no data yet, or lies elsewhere
+        return workspace.absolute()
 
 
 def _usual_place(proposal: int, data_root: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
+from typing import Final
 
 from knockoff.contextfile.problems import nearest
 from knockoff.errors import ContextFileError
@@ -18,8 +19,26 @@ def template_names() -> list[str]:
     )
 
 
+INSTRUMENTS: Final = {
+    "FXE": "sa1",
+    "SPB": "sa1",
+    "HED": "sa2",
+    "MID": "sa2",
+    "SCS": "sa3",
+    "SQS": "sa3",
+    "SXP": "sa3",
+}
+"""The template for each instrument: that of the undulator which it takes its light from."""
+
+
+def template_at(folder: Path) -> str:
+    """The template for a proposal, whose folder names its instrument; else that for any."""
+    named = (INSTRUMENTS.get(part) for part in reversed(folder.parts))
+    return next(filter(None, named), "generic")
+
+
 def template(name: str) -> str:
-    """The text of a shipped context file.
+    """The text of a shipped context file, by its own name or by that of an instrument.
 
     Raises
     ------
@@ -27,8 +46,13 @@ def template(name: str) -> str:
         There is none of that name.
     """
     names = template_names()
+    name = INSTRUMENTS.get(name.upper(), name)
     if name not in names:
-        raise ContextFileError(f"There is no template {name!r}. {nearest(name, names)}".strip())
+        hint = nearest(name, [*names, *INSTRUMENTS])
+        known = f"There are {', '.join(names)}, and the instruments {', '.join(INSTRUMENTS)}."
+        raise ContextFileError(
+            f"There is no template {name!r}. {hint if hint.startswith('Did') else known}"
+        )
     return files("knockoff").joinpath("contexts", f"{name}.py").read_text(encoding="utf-8")
 
 

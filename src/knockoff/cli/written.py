@@ -7,10 +7,12 @@ import io
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from knockoff.cli.cells import Cells
+from knockoff.runs.causes import causes_of
 from knockoff.runs.stamps import value_at
 from knockoff.runs.states import state_of
 from knockoff.tui.columns import Column
@@ -34,7 +36,12 @@ def plain_row(columns: Sequence[Mapping[str, Any]], row: Mapping[str, Any]) -> d
         if column.is_computed:
             state = state_of(row, column.name, column.data)
             if state.word != "done":
-                about = {"state": state.word, "kind": state.kind, "reason": state.reason}
+                about: dict[str, Any] = {
+                    "state": state.word,
+                    "kind": state.kind,
+                    "reason": state.reason,
+                    "causes": [plain_value(asdict(each)) for each in causes_of(row, column.name)],
+                }
                 states[column.name] = {name: each for name, each in about.items() if each}
     return {**plain, "states": states}
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from knockoff.contextfile.describing import default_of, described_schema, title_of
+from knockoff.contextfile.describing import default_of, described_field, described_schema, title_of
 from knockoff.contextfile.names import DOCUMENT_NAMES, OUR_NAMES, PEOPLES_NAMES
+from knockoff.contextfile.places import (
+    Place,
+    place_at_top,
+    place_of_attribute,
+    place_of_function,
+    place_of_option,
+)
 from knockoff.contextfile.problems import Problem
 from knockoff.contextfile.schemas import fits
-from knockoff.contextfile.sources import line_in_class, line_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from knockoff.contextfile.drafts import Draft
+    from knockoff.contextfile.problems import Severity
     from knockoff.contextfile.scope import Scope
     from knockoff.contextfile.tables import TableSource
 
@@ -23,8 +30,10 @@ def problems_of_columns(
 ) -> list[Problem]:
     """All that is wrong with the columns of a table: taken or double names, titles, defaults."""
     check = _Check(source, scope, drafts)
+    check.groups()
     check.titles()
     check.names()
+    check.stored()
     check.defaults()
     return check.problems
 
@@ -36,24 +45,44 @@ class _Check:
         self._scope = scope
         self._drafts = drafts
 
+    def groups(self) -> None:
+        for fault in self._scope.faults:
+            self._problem_at(fault.attribute, fault.message, fault.remedy)
+
     def titles(self) -> None:
-        seen: dict[str, str] = {}
+        fields = self._scope.members.fields.values()
+        seen = {described_field(each, 0).title: each.name for each in fields}
         for name, draft in self._drafts.items():
             if draft.variable is None:
                 continue
             title = title_of(draft)
-            if title in seen:
+            if seen.get(title, name) != name and self._is_same_title(name, seen[title]):
                 self._problem_at(
                     name,
                     f"{name} and {seen[title]} have the same title {title!r}.",
                     "Give one of them another title.",
+                    self._place_of_title(name),
                 )
             seen[title] = name
 
+    def _is_same_title(self, name: str, other: str) -> bool:
+        """Whether two titles are the same, and not only in our words for ``hits`` and ``Hits``."""
+        if self.source.owner is not None:
+            return True
+        pair = [self._drafts[each] for each in (name, other)]
+        written = {
+            (*draft.scope.titles, (draft.variable and draft.variable.title) or draft.name)
+            for draft in pair
+        }
+        return len(written) == 1
+
     def names(self) -> None:
         members = self._scope.members
-        own = () if self.source.owner is None else members.variables  # functions: as they like
-        attributes = dict.fromkeys((*own, *self._scope.groups, *members.fields))
+        attributes: dict[str, None] = {}
+        if self.source.owner is not None:  # functions are called as they like
+            attributes.update(
+                dict.fromkeys((*members.variables, *self._scope.groups, *members.fields))
+            )
         computed = [name for name, draft in self._drafts.items() if draft.variable]
         columns = dict.fromkeys((*members.fields, *computed))
         for name in attributes:
@@ -89,6 +118,31 @@ class _Check:
                 f"Call it {name.strip('_')}_of_run, and give it the title you like.",
             )
 
+    def stored(self) -> None:
+        """A note on each column of a file of functions that is not called as its function."""
+        told: set[tuple[str, ...]] = set()
+        for name, spelt in self._scope.spelt_names.items():
+            scope = self._drafts[name].scope if name in self._drafts else self._scope
+            is_group = scope.path != scope.spelt_path
+            if is_group and scope.path in told:
+                continue
+            told.add(scope.path if is_group else (name,))
+            here, wanted = (
+                (".".join(scope.path), ".".join(scope.spelt_path)) if is_group else (name, spelt)
+            )
+            last = wanted.rpartition(".")[2]
+            why = (
+                "no column begins with an underscore"
+                if last.startswith("_")
+                else f"every row has a {last!r} already"
+            )
+            self._problem_at(
+                name,
+                f"{wanted} is stored as {here}, because {why}.",
+                f'"var#{wanted}" still means yours.',
+                severity="note",
+            )
+
     def defaults(self) -> None:
         for each in self._scope.members.fields.values():
             default = default_of(each)
@@ -97,17 +151,39 @@ class _Check:
                     each.name,
                     f"{each.name} starts as {default!r}, which is no value of its own type.",
                     "Change the default, or the type.",
+                    self._place_of(each.name, value=True),
                 )
 
-    def _problem_at(self, name: str, message: str, remedy: str) -> None:
-        """At the line of a variable, field or group."""
+    def _problem_at(
+        self,
+        name: str,
+        message: str,
+        remedy: str,
+        place: Place | None = None,
+        *,
+        severity: Severity = "error",
+    ) -> None:
+        place = place or self._place_of(name)
+        self.problems.append(
+            Problem(place.file, place.line, place.column, message, remedy, severity)
+        )
+
+    def _place_of(self, name: str, *, value: bool = False) -> Place:
+        """Of a variable, field or group; with `value` what it is given."""
         source, draft = self.source, self._drafts.get(name)
-        line = source.line
         if draft is not None and not draft.scope.path:
-            line = line_of(draft.function)
-        elif source.owner is not None:
-            line = line_in_class(source.file, source.name, self._attribute_of(name))
-        self.problems.append(Problem(source.file, line, 1, message, remedy))
+            return place_of_function(draft.function)
+        attribute = self._attribute_of(name)
+        if source.owner is None:
+            return place_at_top(source.file, attribute)
+        return place_of_attribute(source.file, source.name, attribute, value=value)
+
+    def _place_of_title(self, name: str) -> Place:
+        """Where its title is written, else its name; of a column in a group where the group is."""
+        draft = self._drafts.get(name)
+        if draft is None or draft.scope.path:
+            return self._place_of(name)
+        return place_of_option(draft.function, "title")
 
     def _attribute_of(self, name: str) -> str:
         """The attribute of the class that a column belongs to: that of its group, if any."""

@@ -22,6 +22,9 @@ PLAIN: Final = (
 )  # fmt: skip
 """Types whose text says all of a value."""
 
+PARTS: Final = "__knockoff_parts__"
+"""The attribute by which an object of ours says itself what it is made of."""
+
 
 def parts_of(value: Any, *, ours: bool) -> list[Any] | None:
     """The values that make up an object; None for one of a class that nobody here knows.
@@ -32,6 +35,8 @@ def parts_of(value: Any, *, ours: bool) -> list[Any] | None:
         Whether its class stands in the context file or beside it, so that its
         attributes are its parts. Other people's classes keep caches and locks there.
     """
+    if hasattr(type(value), PARTS):
+        return list(getattr(value, PARTS))
     if isinstance(value, dict | MappingProxyType):
         return [each for pair in value.items() for each in pair]
     if isinstance(value, list | tuple | set | frozenset | deque):

@@ -5,18 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import inspect
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Any
 
 from knockoff.contextfile.description import (
+    ColumnDescription,
     FieldDescription,
     IndexDescription,
     VariableDescription,
 )
 from knockoff.contextfile.hashes import code_hash
+from knockoff.contextfile.outputs import returned_type
 from knockoff.contextfile.schemas import limited, name_of, schema_of
 from knockoff.contextfile.scope import in_words
 from knockoff.contextfile.sources import line_of
-from knockoff.language.members import MISSING, evaluated
+from knockoff.language.members import MISSING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,19 +43,29 @@ def described_variable(draft: Draft, folder: Path, place: int) -> VariableDescri
             draft.function,
             folder=folder,
             options=_options(draft),
-            parameters=draft.scope.parameters,
-            methods=(*draft.methods, *_reducer(draft)),
+            parameters={**draft.scope.parameters, **draft.scope.linked},
+            methods=(*draft.methods, *_reducers(draft)),
             constants=draft.constants,
         ),
         reads=tuple(draft.reads),
         may_read=tuple(name for name in draft.may_read if name not in draft.reads),
+        computed_with=draft.computed_with,
         fields_read=tuple(draft.fields_read),
+        catalogue_reads=tuple(
+            dict.fromkeys(each.name for each in draft.inputs if each.kind == "mymdc")
+        ),
+        reads_elsewhere=tuple(draft.reads_elsewhere),
+        may_read_elsewhere=tuple(
+            name for name in draft.may_read_elsewhere if name not in draft.reads_elsewhere
+        ),
+        fields_elsewhere=tuple(draft.fields_elsewhere),
         description=(variable and variable.description) or documentation,
         units=variable.units if variable else None,
         tags=tuple(sorted({*draft.scope.tags, *(variable.tags if variable else ())})),
-        type=name_of(_returned(draft)),
+        type=name_of(returned_type(draft.function)),
         line=line_of(draft.function),
         place=place,
+        parts=parts_of(draft),
         hook=hook is not None,
         cluster=draft.cluster,
         transient=bool(variable and variable.transient),
@@ -68,7 +80,32 @@ def described_variable(draft: Draft, folder: Path, place: int) -> VariableDescri
 def title_of(draft: Draft) -> str:
     """The header of a column, its groups' titles in front."""
     own = (draft.variable and draft.variable.title) or in_words(draft.name.rpartition(".")[2])
-    return draft.scope.separator.join((*draft.scope.titles, own))
+    return "".join((*draft.scope.titles, own))
+
+
+def parts_of(draft: Draft) -> tuple[ColumnDescription, ...]:
+    """The columns of several outputs; without words of its own each has those of the method."""
+    if draft.returns is None:
+        return ()
+    documentation = inspect.getdoc(draft.function) or ""
+    above = draft.variable.tags if draft.variable else ()
+    parts = []
+    for output in draft.returns.outputs:
+        own = output.variable
+        title = (own and own.title) or in_words(output.name)
+        parts.append(
+            ColumnDescription(
+                name=f"{draft.name}.{output.name}",
+                title=draft.scope.separator.join((title_of(draft), title)),
+                description=(own and own.description)
+                or (draft.variable and draft.variable.description)
+                or documentation,
+                units=own.units if own else None,
+                tags=tuple(sorted({*draft.scope.tags, *above, *(own.tags if own else ())})),
+                type=name_of(output.type),
+            )
+        )
+    return tuple(parts)
 
 
 def described_field(field: Field, place: int) -> FieldDescription:
@@ -108,25 +145,30 @@ def _index(index: Any) -> IndexDescription:
     return IndexDescription(tuple((name, direction) for name, direction in index))
 
 
-def _returned(draft: Draft) -> Any:
-    kind = evaluated(
-        getattr(draft.function, "__annotations__", {}).get("return", inspect.Signature.empty),
-        draft.function.__globals__,
-        {},
-    )
-    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
-
-
 def _options(draft: Draft) -> str:
-    """What of the decorator decides about the value: only the summary."""
-    summary = draft.variable.summary if draft.variable else None
+    """What of the hints decides about the value: the summaries, and which outputs there are."""
+    summaries = [_name_of_summary(summary) for summary in _summaries(draft)]
+    if draft.returns is None:
+        return summaries[0] if summaries else ""
+    of = zip(draft.returns.names, summaries, strict=True)
+    return ", ".join(f"{name}: {summary}" for name, summary in of)
+
+
+def _reducers(draft: Draft) -> tuple[Any, ...]:
+    """The summaries that are functions, which may be written in the context file."""
+    return tuple(each for each in _summaries(draft) if inspect.isfunction(each))
+
+
+def _summaries(draft: Draft) -> tuple[Any, ...]:
+    """One for each column."""
+    if draft.returns is None:
+        return (draft.variable.summary,) if draft.variable else ()
+    variables = (output.variable for output in draft.returns.outputs)
+    return tuple(each.summary if each else None for each in variables)
+
+
+def _name_of_summary(summary: Any) -> str:
     return summary if isinstance(summary, str) else getattr(summary, "__qualname__", "")
-
-
-def _reducer(draft: Draft) -> tuple[Any, ...]:
-    """The summary, where it is a function that may be written in the context file."""
-    summary = draft.variable.summary if draft.variable else None
-    return (summary,) if inspect.isfunction(summary) else ()
 
 
 def default_of(field: Field) -> Any:

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Final
 
+from knockoff.contextfile.problems import Problem  # noqa: TC001  # read back at run time
 from knockoff.language.occasions import Direction, Event  # noqa: TC001  # read back at run time
 from knockoff.runkey import DataKind  # noqa: TC001  # read back at run time
 
@@ -18,15 +19,29 @@ DESCRIPTION_VERSION: Final = 1
 
 
 @dataclass(frozen=True)
+class ColumnDescription:
+    """What a table says of one column that a variable fills."""
+
+    name: str
+    """Dotted."""
+
+    title: str
+    description: str = ""
+    units: str | None = None
+    tags: tuple[str, ...] = ()
+    type: str = ""
+
+
+@dataclass(frozen=True)
 class VariableDescription:
-    """One column and what is known of it before anything runs."""
+    """One method, the columns it fills, and what is known of it before anything runs."""
 
     name: str
     """Dotted: ``"hits"``, or ``"xgm_sa2.pulse_energy"`` in a group."""
 
     title: str
     outputs: tuple[str, ...]
-    """The fields it fills, dotted: its own, or for a plain hook those it assigns."""
+    """The fields it fills, dotted: its own, those of its parts, or what a plain hook assigns."""
 
     data: DataKind
     """What has to be on disk before it is due."""
@@ -42,8 +57,23 @@ class VariableDescription:
     may_read: tuple[str, ...] = ()
     """Variables that have a default where it reads them."""
 
+    computed_with: tuple[str, ...] = ()
+    """Variables before it that leave something in globals of the file which it uses."""
+
     fields_read: tuple[str, ...] = ()
     """Fields of the row, typed by people or known of the run, that it reads."""
+
+    catalogue_reads: tuple[str, ...] = ()
+    """What of MyMdC it reads, with or without a default: ``("sample_name",)``."""
+
+    reads_elsewhere: tuple[str, ...] = ()
+    """Variables of other tables of the file that it cannot do without: ``spectrum_runs/energy``."""
+
+    may_read_elsewhere: tuple[str, ...] = ()
+    """The same with a default where it reads them."""
+
+    fields_elsewhere: tuple[str, ...] = ()
+    """Fields of the run's rows in other tables that it reads: ``spectrum_runs/threshold``."""
 
     description: str = ""
     units: str | None = None
@@ -52,6 +82,10 @@ class VariableDescription:
     line: int = 0
     place: int = 0
     """Where its column stands, counted in the order of the source."""
+
+    parts: tuple[ColumnDescription, ...] = ()
+    """The columns of a method with several outputs, as in ``beam.mean``; of others there are
+    none."""
 
     hook: bool = False
     cluster: bool = False
@@ -65,6 +99,12 @@ class VariableDescription:
     """In bytes."""
 
     gpus: int | None = None
+
+    @property
+    def columns(self) -> tuple[ColumnDescription, ...]:
+        """What a table shows of it: its parts if it has any, else one column."""
+        about = (self.name, self.title, self.description, self.units, self.tags, self.type)
+        return self.parts or (ColumnDescription(*about),)
 
 
 @dataclass(frozen=True)
@@ -128,6 +168,13 @@ class TableDescription:
                 return variable
         raise KeyError(name)
 
+    def filler_of(self, column: str) -> VariableDescription | None:
+        """The variable or hook that fills a column; None if no method does."""
+        for variable in self.variables:
+            if column in variable.outputs:
+                return variable
+        return None
+
 
 @dataclass(frozen=True)
 class ContextDescription:
@@ -140,6 +187,8 @@ class ContextDescription:
     tables: tuple[TableDescription, ...]
     source: str = ""
     version: int = DESCRIPTION_VERSION
+    notes: tuple[Problem, ...] = ()
+    """What is worth reading although the file can be used."""
 
     def to_json(self) -> dict[str, Any]:
         """The same as dicts and lists."""

@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_args, get_origin
 
 from knockoff.contextfile.constants import PLAIN, parts_of
-from knockoff.contextfile.sources import node_of
+from knockoff.contextfile.sources import code_of, globals_of, node_of
 from knockoff.language.marks import Source
 from knockoff.language.variable import Variable
 
 if TYPE_CHECKING:
     import types
     from collections.abc import Callable, Iterable, Mapping
+
+_KNOCKOFF: Final = Path(__file__).resolve().parents[1]
 
 _DEEPEST: Final = 6
 """How far into a constant one looks; some objects contain themselves."""
@@ -83,15 +85,15 @@ class _Reader:
             return
         self._seen.add(id(function))
         node = node_of(function)
-        code = getattr(function, "__code__", None)
+        code = code_of(function)
         if node is None:  # typed at a prompt: the byte code is all there is
             self.add(code.co_code.hex() + repr(code.co_consts) if code else repr(function))
             return
         self.add(_dumped(node))
         names = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
         for name in sorted(names):
-            self._add_global(name, getattr(function, "__globals__", {}))
-        closure = inspect.getclosurevars(function).nonlocals if code and code.co_freevars else {}
+            self._add_global(name, globals_of(function))
+        closure = _closure_of(function) if code and code.co_freevars else {}
         for name, value in sorted(closure.items()):
             self.add_value(name, value)
 
@@ -179,8 +181,15 @@ class _Reader:
 
     def _is_ours(self, file: str) -> bool:
         path = Path(file).resolve()
+        if path.is_relative_to(_KNOCKOFF) and not self._folder.is_relative_to(_KNOCKOFF):
+            return False  # its source lies beside a context file that its makers write
         installed = "site-packages" in path.parts
         return (path.is_relative_to(self._folder) and not installed) or not path.exists()
+
+
+def _closure_of(function: Callable[..., Any]) -> Mapping[str, Any]:
+    below = function if inspect.isfunction(function) else inspect.unwrap(function)
+    return inspect.getclosurevars(below).nonlocals
 
 
 def _dumped(node: ast.AST) -> str:

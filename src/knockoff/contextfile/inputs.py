@@ -6,6 +6,7 @@ import inspect
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_origin
+from unicodedata import normalize
 
 from knockoff.language.marks import Source
 from knockoff.language.members import MISSING, evaluated
@@ -19,7 +20,7 @@ PREFIXES: Final = ("var", "self", "meta", "mymdc", "param", "input")
 METADATA: Final = ("run_number", "proposal", "proposal_path")
 MYMDC: Final = ("run_type", "sample_name", "techniques")
 
-_MARK = re.compile(r"\s*([A-Za-z_]\w*)#(.*\S)\s*", re.DOTALL)
+_MARK = re.compile(r"\s*([A-Za-z_]\w*)#\s*(.*\S)\s*", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ def inputs_of(
     """Read the parameters of a function; a method's `self` is left out.
 
     The run's data is the parameter annotated with ``DataCollection``, else the
-    first one without a mark. A parameter without a mark but with a default keeps it.
+    first one without a mark; of a function also if it has a default, or is ``*args``.
+    Any other parameter without a mark but with a default keeps it.
     An input of kind ``"nothing"`` is a parameter that no value can be found for.
     """
     parameters = list(inspect.signature(function).parameters.values())[1 if method else 0 :]
@@ -68,6 +70,8 @@ def inputs_of(
     unknown: list[UnknownPrefix] = []
     unmarked: list[inspect.Parameter] = []
     for parameter in parameters:
+        if parameter.kind is parameter.VAR_POSITIONAL and parameter is parameters[0] and not method:
+            inputs.append(Input(parameter.name, "data", keyword=False))
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         mark = _mark(parameter.annotation, module)
@@ -76,9 +80,10 @@ def inputs_of(
         if isinstance(mark, Source):
             inputs.append(Input(parameter.name, "source", "", mark, default, keyword))
         elif mark == "data":
+            keyword = _is_by_name(parameter, parameters)
             inputs.append(Input(parameter.name, "data", "", None, default, keyword))
         elif isinstance(mark, tuple):
-            prefix, name = mark
+            prefix, name = mark[0], normalize("NFKC", mark[1])  # as Python does with names: µ
             if prefix not in PREFIXES:
                 unknown.append(UnknownPrefix(parameter.name, prefix))
                 continue
@@ -88,9 +93,9 @@ def inputs_of(
             unmarked.append(parameter)
     if unmarked and not any(each.kind == "data" for each in inputs):
         first = unmarked[0]
-        if first.default is first.empty:
+        if first.default is first.empty or (first is parameters[0] and not method):
             unmarked.pop(0)
-            keyword = first.kind is not first.POSITIONAL_ONLY
+            keyword = _is_by_name(first, parameters)
             inputs.insert(0, Input(first.name, "data", keyword=keyword))
     inputs.extend(
         Input(parameter.name, "nothing")
@@ -98,6 +103,11 @@ def inputs_of(
         if parameter.default is parameter.empty
     )
     return tuple(inputs), tuple(unknown)
+
+
+def _is_by_name(parameter: inspect.Parameter, parameters: list[inspect.Parameter]) -> bool:
+    """Whether it is given by name: a decorator may call the first parameter otherwise."""
+    return parameter is not parameters[0] or parameter.kind is parameter.KEYWORD_ONLY
 
 
 def _mark(annotation: Any, module: Mapping[str, Any]) -> Source | Literal["data"] | Any:

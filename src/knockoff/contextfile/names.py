@@ -1,8 +1,16 @@
-"""Names that a column cannot have, because every run document has something there already."""
+"""Names that a column cannot have, because every run document has something there already.
+
+A class must use others. In a file of functions, which may have been written for DAMNIT,
+the column is stored under a name nearby: ``start_time`` under ``start_time_``, and
+``_helper`` under ``helper_``; ``"var#start_time"`` still means the function.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 DOCUMENT_NAMES: Final = frozenset(
     """
@@ -21,7 +29,7 @@ DOCUMENT_NAMES: Final = frozenset(
     set_collection_name set_database state_management_replace_objects
     state_management_save_previous sum swap_revision sync to_ref update update_all
     update_forward_refs upsert use_state_management validate validate_self
-    fill_after_insert fill_after_update fill_before_insert fill_before_update is_stored key
+    fill_after_insert fill_after_update fill_before_insert fill_before_update is_stored key value
     """.split()  # noqa: SIM905  # eighty strings in quotes are not easier to read
 )
 """Methods and attributes of a run document, Beanie's and ours; a test compares them with both."""
@@ -36,3 +44,27 @@ PEOPLES_NAMES: Final = frozenset({"comment", "tags", "status"})
 def attribute_for(name: str) -> str:
     """The Python attribute of a field: `name`, or ``count_`` for a field called ``count``."""
     return f"{name}_" if name in DOCUMENT_NAMES else name
+
+
+def stored_names(names: Iterable[str], *, at_top: bool = True) -> dict[str, str]:
+    """Under which name each of these functions is stored; those that keep theirs are left out.
+
+    What lies inside of a group, and not `at_top`, may be called like a field of the row.
+    """
+    given = tuple(names)
+    taken = (OUR_NAMES | PEOPLES_NAMES) if at_top else frozenset[str]()
+    attributes = {attribute_for(name) for name in given if name in DOCUMENT_NAMES}
+    used = {*given, *taken, *attributes}
+    stored: dict[str, str] = {}
+    for name in given:
+        if name in taken or name.startswith("_"):
+            other = f"{name.strip('_') or 'column'}_"
+        elif name in attributes:
+            other = f"{name}_"
+        else:
+            continue
+        while other in used:
+            other = f"{other}_"
+        used.add(other)
+        stored[name] = other
+    return stored

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from knockoff.errors import ContextFileError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+Severity = Literal["error", "note"]
+"""A note is worth reading, and forbids nothing."""
 
 
 @dataclass(frozen=True, order=True)
@@ -21,10 +25,20 @@ class Problem:
     column: int
     message: str
     remedy: str = ""
+    severity: Severity = "error"
 
     def __str__(self) -> str:
-        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
-        return " ".join(part for part in (f"{place}: {self.message}", self.remedy) if part)
+        return " ".join(part for part in (f"{self.place}: {self.message}", self.remedy) if part)
+
+    @property
+    def place(self) -> str:
+        """As editors and terminals know to follow it: ``context.py:31:9``."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+    @property
+    def is_note(self) -> bool:
+        """Whether the file can be used in spite of it."""
+        return self.severity == "note"
 
     def to_json(self) -> dict[str, Any]:
         """The same as a dict."""

@@ -27,6 +27,8 @@ class Touches:
 
     reads: tuple[Touch, ...] = ()
     assigns: tuple[Touch, ...] = ()
+    supers: tuple[Touch, ...] = ()
+    """What is reached by ``super()`` instead, as in ``super().hits()``."""
 
 
 def touches_of(node: Node) -> Touches:
@@ -38,7 +40,7 @@ def touches_of(node: Node) -> Touches:
     body = node.body if isinstance(node.body, list) else [node.body]
     for statement in body:
         finder.visit(statement)
-    return Touches(tuple(finder.reads), tuple(finder.assigns))
+    return Touches(tuple(finder.reads), tuple(finder.assigns), tuple(finder.supers))
 
 
 class _Finder(ast.NodeVisitor):
@@ -46,6 +48,7 @@ class _Finder(ast.NodeVisitor):
         self._name = name
         self.reads: list[Touch] = []
         self.assigns: list[Touch] = []
+        self.supers: list[Touch] = []
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
         chain: list[str] = []
@@ -53,10 +56,12 @@ class _Finder(ast.NodeVisitor):
         while isinstance(here, ast.Attribute):
             chain.append(here.attr)
             here = here.value
+        touch = Touch(tuple(reversed(chain)), node.lineno, node.col_offset + 1)
         if not (isinstance(here, ast.Name) and here.id == self._name):
+            if _is_super(here):
+                self.supers.append(touch)
             self.generic_visit(node)
             return
-        touch = Touch(tuple(reversed(chain)), node.lineno, node.col_offset + 1)
         (self.reads if isinstance(node.ctx, ast.Load) else self.assigns).append(touch)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
@@ -81,3 +86,9 @@ class _Finder(ast.NodeVisitor):
                 self.reads.append(touch)
             elif node.func.id == "setattr":
                 self.assigns.append(touch)
+
+
+def _is_super(node: ast.expr) -> bool:
+    return (
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
+    )

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import linecache
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import types
     from collections.abc import Callable
     from typing import Any
 
 Node = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 
 
+def code_of(function: Callable[..., Any]) -> types.CodeType | None:
+    """Its byte code; of what ``functools.cache`` makes that of the function below."""
+    below = function if hasattr(function, "__code__") else inspect.unwrap(function)
+    return getattr(below, "__code__", None)
+
+
+def globals_of(function: Callable[..., Any]) -> dict[str, Any]:
+    """The names of the file that defines `function`."""
+    below = function if hasattr(function, "__globals__") else inspect.unwrap(function)
+    return getattr(below, "__globals__", {})
+
+
 def file_of(function: Callable[..., Any]) -> str:
     """The file that defines `function`; for code typed at a prompt its cell's name."""
-    code = getattr(function, "__code__", None)
+    code = code_of(function)
     return code.co_filename if code is not None else "<unknown>"
 
 
@@ -25,13 +39,13 @@ def line_of(function: Callable[..., Any]) -> int:
     node = node_of(function)
     if node is not None:
         return node.lineno
-    code = getattr(function, "__code__", None)
+    code = code_of(function)
     return code.co_firstlineno if code is not None else 0
 
 
 def node_of(function: Callable[..., Any]) -> Node | None:
     """The syntax tree of a function; None where its source cannot be found."""
-    code = getattr(function, "__code__", None)
+    code = code_of(function)
     if code is None:
         return None
     found = _functions("".join(linecache.getlines(code.co_filename)))
@@ -44,7 +58,7 @@ def node_of(function: Callable[..., Any]) -> Node | None:
 
 def line_in_class(file: str, cls: str, name: str) -> int:
     """The line where a class body gives `name` a value or type; that of the class, or 0."""
-    for node in ast.walk(_tree("".join(linecache.getlines(file)))):
+    for node in ast.walk(tree_of(file)):
         if isinstance(node, ast.ClassDef) and node.name == cls:
             for statement in node.body:
                 targets = getattr(statement, "targets", [getattr(statement, "target", None)])
@@ -52,6 +66,11 @@ def line_in_class(file: str, cls: str, name: str) -> int:
                     return statement.lineno
             return node.lineno
     return 0
+
+
+def tree_of(file: str) -> ast.Module:
+    """The syntax tree of a file; empty where it cannot be read."""
+    return _tree("".join(linecache.getlines(file)))
 
 
 @lru_cache(maxsize=8)

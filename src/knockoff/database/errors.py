@@ -115,7 +115,7 @@ class LayoutError(DatabaseError):
             )
         return (
             f"{where}; this knockoff writes {self.known}. "
-            "Run `knockoff db migrate`, which makes a backup first."
+            "Open it with the knockoff that wrote it: this one reads no older layout."
         )
 
 

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.errors import KnockoffError
+from knockoff.filling.messages import WAITING_FOR_MYMDC
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,7 +22,10 @@ LONGEST: Final = 1000
 LONGEST_TEXT: Final = 200
 """Characters of one text that is looked for: long patterns are slow ones."""
 
-STATES: Final = ("failed", "skipped", "blocked", "timed out", "killed", "stale", "cancelled")
+STATES: Final = (
+    *("failed", "skipped", "blocked", "timed out", "killed", "stale", "cancelled", "waiting"),
+    WAITING_FOR_MYMDC,
+)
 
 _OPERATORS: Final = {">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte"}
 
@@ -171,6 +175,8 @@ class _Reader:
         state = word.bare.lower()
         if state == "timed" and self._takes("out"):
             state = "timed out"
+        if state == "waiting" and self._takes("for") and self._takes("mymdc"):
+            state = WAITING_FOR_MYMDC
         if state == "empty":
             array = f"knockoff.arrays.{name.replace('.', '/')}"
             return {name: {"$in": [None, ""]}, array: None}

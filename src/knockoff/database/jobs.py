@@ -12,7 +12,7 @@ import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from pymongo import ASCENDING, ReturnDocument
 
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
 JOBS: Final = "knockoff.jobs"
 LEASE: Final = timedelta(seconds=60)
 
-Cause = Literal["raw", "proc", "edit", "asked"]
-"""Data of a kind arrived; somebody edited a field; somebody asked for it to be computed."""
+Cause = Literal["raw", "proc", "edit", "asked", "catalogue", "read"]
+"""Data of a kind arrived; somebody edited a field; somebody asked for it to be computed; the
+facility's catalogue says something else; another table has what it reads there."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,9 @@ class Job:
 
     variables: tuple[str, ...] = ()
     """Only these and what they need; empty for all."""
+
+    is_queued: bool = False
+    """Whether it has not begun yet; what this process has claimed has."""
 
     @property
     def id(self) -> str:
@@ -212,7 +216,15 @@ def _job(found: dict[str, Any]) -> Job:
         retry=bool(found.get("retry")),
         force=bool(found.get("force")),
         variables=tuple(found.get("variables", ())),
+        is_queued=found["state"] == "queued",
     )
+
+
+async def open_jobs(database: Database, collections: Sequence[str], key: RunKey) -> list[Job]:
+    """The jobs of one run in these tables that are queued or running."""
+    ids = [job_id(each, key, cause) for each in collections for cause in get_args(Cause)]
+    found = database[JOBS].find({"_id": {"$in": ids}, "state": {"$in": ["queued", "running"]}})
+    return [_job(each) async for each in found]
 
 
 async def is_running(database: Database, collection: str, key: RunKey, cause: Cause) -> bool:

@@ -10,6 +10,7 @@ from pymongo import DESCENDING, ReplaceOne
 
 if TYPE_CHECKING:
     from knockoff.contextfile.description import (
+        ColumnDescription,
         ContextDescription,
         FieldDescription,
         TableDescription,
@@ -78,9 +79,10 @@ def _entries(table: TableDescription) -> list[dict[str, Any]]:
     columns = [
         *((each.place, _of_field(table, each)) for each in table.fields),
         *(
-            (each.place, _of_variable(table, each))
+            (each.place, _of_column(table, each, column))
             for each in table.variables
             if _shows(table, each)
+            for column in each.columns
         ),
     ]
     entries.extend(entry for _, entry in sorted(columns, key=itemgetter(0)))
@@ -113,16 +115,18 @@ def _of_field(table: TableDescription, field: FieldDescription) -> dict[str, Any
     )
 
 
-def _of_variable(table: TableDescription, variable: VariableDescription) -> dict[str, Any]:
+def _of_column(
+    table: TableDescription, variable: VariableDescription, column: ColumnDescription
+) -> dict[str, Any]:
     return _entry(
         table,
-        variable.name,
-        title=variable.title,
+        column.name,
+        title=column.title,
         kind="variable",
-        type=variable.type,
-        description=variable.description,
-        units=variable.units,
-        tags=list(variable.tags),
+        type=column.type,
+        description=column.description,
+        units=column.units,
+        tags=list(column.tags),
         data=variable.data,
         line=variable.line,
     )

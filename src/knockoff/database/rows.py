@@ -52,19 +52,32 @@ class RowChange:
             stages.append({"$set": literal})
         if self.removed:
             stages.append({"$unset": self.removed})
-        return [*stages, {"$set": {"knockoff.states": _STATES, "knockoff.updated_at": "$$NOW"}}]
+            emptied = {path.rpartition(".")[0] for path in self.removed} - {"", "knockoff"}
+            if emptied:
+                left = {path: _unless_empty(f"${path}", {}) for path in sorted(emptied)}
+                stages.append({"$set": left})
+        stages.append({"$set": {"knockoff.states": _STATES, "knockoff.updated_at": "$$NOW"}})
+        return stages
 
 
-_STATES: Final[dict[str, Any]] = {
-    "$setUnion": [
-        {
-            "$map": {
-                "input": {"$objectToArray": {"$ifNull": ["$knockoff.problems", {}]}},
-                "in": "$$this.v.state",
+def _unless_empty(value: Any, empty: Any) -> dict[str, Any]:
+    """The value, or no field at all: what is empty is not kept in a row."""
+    return {"$cond": [{"$eq": [value, empty]}, "$$REMOVE", value]}
+
+
+_STATES: Final[dict[str, Any]] = _unless_empty(
+    {
+        "$setUnion": [
+            {
+                "$map": {
+                    "input": {"$objectToArray": {"$ifNull": ["$knockoff.problems", {}]}},
+                    "in": "$$this.v.state",
+                }
             }
-        }
-    ]
-}
+        ]
+    },
+    [],
+)
 
 
 async def record_arrival(
@@ -145,7 +158,7 @@ async def _release_of_the_dead(
         if cause != but and not await is_running(database, collection, key, cause):
             path = f"knockoff.active.{cause}"
             await database[collection].update_one(
-                {"_id": key.document_id, path: mark}, {"$unset": {path: ""}}
+                {"_id": key.document_id, path: mark}, RowChange(removed=[path]).pipeline()
             )
 
 

@@ -10,7 +10,13 @@ from pydantic import TypeAdapter, ValidationError
 from knockoff.contextfile.description import ContextDescription
 from knockoff.contextfile.problems import Problem
 from knockoff.errors import WorkerError
-from knockoff.filling.messages import Filled, Message, Result, Started
+from knockoff.filling.messages import (
+    Filled,
+    Message,
+    Result,
+    Started,
+    refuse_other_versions,
+)
 from knockoff.filling.orders import Ended, Forked
 
 _DESCRIPTION: Final = TypeAdapter(ContextDescription)
@@ -44,11 +50,12 @@ def message_from_json(document: Any) -> Message:
     Raises
     ------
     ValueError
-        It is no message.
+        It is no message, or one of another version of knockoff.
     """
     kind = document.get("kind") if isinstance(document, dict) else None
     if kind not in _MESSAGES:
         raise ValueError(f"{_short(document)} is no message")
+    refuse_other_versions(document)
     message: Message = _MESSAGES[kind].validate_python(document)
     return message
 

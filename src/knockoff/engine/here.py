@@ -6,29 +6,16 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from knockoff.contextfile.description import ContextDescription
-from knockoff.contextfile.loading import Context
 from knockoff.filling.filling import Filling
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
-    from knockoff.contextfile.tables import Table
+    from knockoff.contextfile.description import ContextDescription
+    from knockoff.contextfile.loading import Context
     from knockoff.filling.messages import Message, RunTask
     from knockoff.filling.session import Session
-
-
-def context_of(*tables: Table, file: str = "") -> Context:
-    """Tables that were written in this process, as if a context file had been loaded.
-
-    `file` is where their source is; a failing variable names its line there.
-    """
-    descriptions = tuple(table.description for table in tables)
-    return Context(
-        ContextDescription(path=file, source_hash="", tables=descriptions),
-        {table.description.collection: table for table in tables},
-    )
 
 
 class HereEngine:

@@ -12,8 +12,9 @@ import types
 from contextlib import suppress
 from copy import deepcopy
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Union, get_args, get_origin
 
+from knockoff.language.group import BEING_FILLED
 from knockoff.language.members import MISSING, Members
 
 if TYPE_CHECKING:
@@ -95,24 +96,36 @@ def _revived(kind: Any, value: Any) -> Any:
     return value
 
 
+_TAKEN_BY_CONSTRUCT: Final = ("cls", "_fields_set")
+"""Parameters of Pydantic's method itself; fields of that name are set afterwards."""
+
+
 def _instance(body: type, row: Mapping[str, Any]) -> Any:
     construct = getattr(body, "model_construct", None)
     if construct is not None:  # pydantic, where the worker's Python has it
-        return construct(**row)
+        return construct(**{name: row[name] for name in row if name not in _TAKEN_BY_CONSTRUCT})
     return object.__new__(body)
 
 
-def _group_self(scope: Scope, values: Mapping[str, Any]) -> Any:
-    made = object.__new__(type(scope.owner))
-    vars(made).update(vars(scope.owner))
-    vars(made).update({name: _group_self(inner, values) for name, inner in scope.groups.items()})
+def _group_self(
+    scope: Scope, values: Mapping[str, Any], known: dict[int, Any] | None = None
+) -> Any:
+    """The group that a scope belongs to, and those that it holds; each of them once."""
+    known = {} if known is None else known
+    if id(scope) in known:
+        return known[id(scope)]
+    made = known[id(scope)] = object.__new__(type(scope.owner))
+    kept = {name: each for name, each in vars(scope.owner).items() if name not in scope.links}
+    vars(made).update(kept)
+    vars(made)[BEING_FILLED] = True
+    inner = {name: _group_self(each, values, known) for name, each in scope.groups.items()}
+    vars(made).update(inner)
     vars(made).update(_values_in(scope, values))
     return made
 
 
 def _values_in(scope: Scope, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: values[scope.dotted(name)]
-        for name in scope.members.variables
-        if scope.dotted(name) in values
-    }
+    spelt = scope.members.spelt
+    names = {spelt.get(name, name): scope.dotted(name) for name in scope.members.variables}
+    names.update(scope.links)
+    return {name: values[dotted] for name, dotted in names.items() if dotted in values}

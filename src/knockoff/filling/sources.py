@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 from knockoff.arrays.reading import read_array
 from knockoff.arrays.references import ArrayReference
+from knockoff.arrays.values import exact_value
 from knockoff.arrays.wire import from_json
 from knockoff.errors import RunDataError
 from knockoff.language.cell import Skip
+from knockoff.language.members import MISSING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from knockoff.filling.messages import RunTask
     from knockoff.language.marks import Source
     from knockoff.runkey import DataKind, RunKey
+
+
+class Sources(Protocol):
+    """What the inputs of variables are taken from."""
+
+    def data(self, kind: DataKind) -> Any: ...  # noqa: D102
+    def array(self, source: Source, kind: DataKind) -> Any: ...  # noqa: D102
+    def start_time(self) -> datetime: ...  # noqa: D102
+    def metadata(self, name: str) -> Any: ...  # noqa: D102
+    def known(self, kind: Literal["mymdc", "param"], name: str) -> Any: ...  # noqa: D102
+    def stored(self, name: str) -> Any: ...  # noqa: D102
 
 
 class RunSources:
@@ -50,13 +66,7 @@ class RunSources:
         Skip
             The run has no such source or key.
         """
-        from knockoff.rundata.errors import SourceKeyMissingError, SourceMissingError
-        from knockoff.rundata.opening import read_source
-
-        try:
-            return read_source(self.data(kind), source.source, source.key)
-        except (SourceMissingError, SourceKeyMissingError) as error:
-            raise Skip(str(error)) from error
+        return array_of(self.data(kind), source)
 
     def start_time(self) -> datetime:
         """Time of the first train, UTC; of the raw data, or of the corrected where raw is gone.
@@ -83,10 +93,51 @@ class RunSources:
             return self._key.proposal
         return find_proposal(self._key.proposal, self._root)
 
+    def known(self, kind: Literal["mymdc", "param"], name: str) -> Any:
+        """What the recorder has sent for ``mymdc#name`` or ``param#name``; MISSING if nothing."""
+        told = self._task.mymdc if kind == "mymdc" else self._task.parameters
+        return from_json(told[name]) if name in told else MISSING
+
     def stored(self, name: str) -> Any:
-        """Full value of a variable that was stored before: its array, else its field."""
+        """Full value of a column that was stored before: its array, else its field, exactly."""
         reference = self._task.arrays.get(name)
         if reference is not None:
             folder = Path(self._task.extracted_data)
             return read_array(folder, ArrayReference.from_json(reference))
-        return from_json(self._task.row.get(name))
+        exact = self._task.exact.get(name)
+        return from_json(self._task.row.get(name)) if exact is None else exact_value(exact)
+
+
+def array_of(data: Any, source: Source) -> Any:
+    """One key of one source of an opened run, as an `xarray.DataArray`.
+
+    Raises
+    ------
+    Skip
+        The run has no such source or key.
+    """
+    from knockoff.rundata.errors import SourceKeyMissingError, SourceMissingError
+    from knockoff.rundata.opening import read_source
+
+    try:
+        return read_source(data, source.source, source.key)
+    except (SourceMissingError, SourceKeyMissingError) as error:
+        raise Skip(str(error)) from error
+
+
+_ROOT: Final[ContextVar[Path | None]] = ContextVar("knockoff_data_root", default=None)
+
+
+@contextmanager
+def within_root(root: str | None) -> Iterator[None]:
+    """Tell whoever opens another run, meanwhile, in which folder the proposals are."""
+    token = _ROOT.set(Path(root) if root else None)
+    try:
+        yield
+    finally:
+        _ROOT.reset(token)
+
+
+def surrounding_root() -> Path | None:
+    """The folder of proposals of the run that is being filled; None outside of that."""
+    return _ROOT.get()

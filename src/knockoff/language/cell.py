@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_COLOUR = re.compile(r"#[0-9a-fA-F]{6}", re.ASCII)
+    from typing_extensions import TypeVar
+
+    T_co = TypeVar("T_co", covariant=True, default=Any)  # so that -> Cell is enough
+else:
+    from typing import TypeVar
+
+    T_co = TypeVar("T_co", covariant=True)
+
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?", re.ASCII)
 
 
 class Skip(Exception):  # noqa: N818  # the word people write is Skip, as in pytest
@@ -23,46 +31,48 @@ class Skip(Exception):  # noqa: N818  # the word people write is Skip, as in pyt
         self.reason = str(reason)
 
 
-@dataclass(frozen=True)
-class Cell:
+@dataclass
+class Cell(Generic[T_co]):
     """A value together with how its cell looks.
+
+    In a hint ``Cell[float]`` says what the value is; ``Cell`` alone is any. What is not
+    known at first can be assigned before the cell is returned.
 
     Raises
     ------
     ValueError
-        `background` is no colour, or `summary` and `summary_value` are both given.
+        `background` is no colour.
     """
 
-    data: Any
+    data: T_co
     """The value: whatever a method may return; None stores nothing but the summary."""
 
     summary: str | Callable[[Any], Any] | None = None
     """How to reduce `data` to what the cell shows: a NumPy function's name or a callable."""
 
     summary_value: Any = None
-    """What the cell shows, given directly."""
+    """What the cell shows, given directly; then `summary` does not matter."""
 
     bold: bool | None = None
 
     background: str | Sequence[int] | None = None
-    """``"#rrggbb"`` or three whole numbers from 0 to 255."""
+    """``"#rrggbb"`` or three whole numbers from 0 to 255; an opacity behind it is left out."""
 
     preview: Any = field(default=None, kw_only=True)
     """What to draw small instead of `data`: 1-D or 2-D."""
 
     units: str | None = field(default=None, kw_only=True)
 
-    def __post_init__(self) -> None:
-        if self.summary is not None and self.summary_value is not None:
-            raise ValueError("Cell takes summary or summary_value, not both.")
-        if self.background is not None:
-            object.__setattr__(self, "background", _hex_colour(self.background))
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse what is no colour in the line that gives it."""
+        is_colour = name == "background" and value is not None
+        object.__setattr__(self, name, _hex_colour(value) if is_colour else value)
 
 
 def _hex_colour(colour: str | Sequence[int]) -> str:
     if isinstance(colour, str):
         if _COLOUR.fullmatch(colour):
-            return colour.lower()
+            return colour[:7].lower()
     else:
         parts = [int(part) for part in colour]
         if len(parts) == 3 and all(0 <= part <= 255 for part in parts):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar, get_args, get_origin
 
 from knockoff.language.marks import Editable
 from knockoff.language.occasions import direction_of, events_of, is_hook
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
 
 GROUP_MARK: Final = "__knockoff_group__"
 """The attribute of a group class that holds its `Members`."""
+
+
+OWN_MARK: Final = "__knockoff_own__"
+"""The attribute of a run class that holds the `Members` of its own body alone."""
+
+_LIBRARIES: Final = ("knockoff", "beanie", "pydantic", "lazy_model", "builtins", "abc", "typing")
+
+P = TypeVar("P")
 
 
 class Missing:
@@ -64,20 +72,56 @@ class Members:
     names: tuple[str, ...] = ()
     """All of them in the order of the source; fields without a value come first."""
 
+    spelt: dict[str, str] = field(default_factory=dict)
+    """What the author calls a variable whose column had to be called otherwise."""
+
+    others: frozenset[str] = frozenset()
+    """Names that the body gives to something else, such as a plain method."""
+
     def joined(self, later: Members) -> Members:
-        """These members with those of a subclass, which win."""
+        """These members with those of a subclass, which win.
+
+        Whatever has the same name there takes the place, a plain method as well: then
+        there is no column of that name any more.
+        """
         return Members(
-            variables={**self.variables, **later.variables},
-            hooks={**self.hooks, **later.hooks},
-            groups={**self.groups, **later.groups},
-            fields={**self.fields, **later.fields},
-            names=tuple(dict.fromkeys((*self.names, *later.names))),
+            variables=_replaced(self.variables, later.variables, later),
+            hooks=_replaced(self.hooks, later.hooks, later),
+            groups=_replaced(self.groups, later.groups, later),
+            fields=_replaced(self.fields, later.fields, later),
+            names=tuple(
+                name
+                for name in dict.fromkeys((*self.names, *later.names))
+                if name not in later.others
+            ),
+            spelt={**self.spelt, **later.spelt},
         )
+
+
+def _replaced(mine: dict[str, P], theirs: dict[str, P], later: Members) -> dict[str, P]:
+    gone = {*later.names, *later.others} - theirs.keys()
+    return {**{name: each for name, each in mine.items() if name not in gone}, **theirs}
 
 
 def is_group(value: object) -> bool:
     """Whether `value` is an instance of a group class."""
     return not isinstance(value, type) and hasattr(type(value), GROUP_MARK)
+
+
+def members_of_class(cls: type) -> Members:
+    """What a run class consists of, inherited members included, in Python's order of bases.
+
+    Its bases are tables, or classes of the context file that are none and lend what
+    they have; those of libraries have no columns.
+    """
+    members = Members()
+    for base in reversed(cls.__mro__):
+        own = vars(base).get(OWN_MARK)
+        if own is None and base.__module__.partition(".")[0] not in _LIBRARIES:
+            own = split_class(base)
+        if own is not None:
+            members = members.joined(own)
+    return members
 
 
 def split_class(cls: type) -> Members:
@@ -126,6 +170,7 @@ def split(body: Mapping[str, Any], module: Mapping[str, Any]) -> Members:
     bare = [name for name in members.fields if name not in body]
     known = {**members.variables, **members.hooks, **members.groups, **members.fields}
     members.names = (*bare, *(name for name in body if name in known))
+    members.others = frozenset(name for name in body if name not in known and name[:2] != "__")
     return members
 
 

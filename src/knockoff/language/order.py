@@ -56,3 +56,30 @@ def in_order(reads: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
         ordered.extend(ready)
         sorter.done(*ready)
     return tuple(ordered)
+
+
+def circles_in(reads: Mapping[str, Iterable[str]]) -> tuple[tuple[str, ...], ...]:
+    """Every circle of variables that wait for each other, as far as they share no step.
+
+    In each, a variable reads the one behind it, and the last reads the first.
+
+    Parameters
+    ----------
+    reads:
+        As `in_order` takes it.
+    """
+    left = {name: list(dict.fromkeys(needed)) for name, needed in reads.items()}
+    found: list[tuple[str, ...]] = []
+    while (circle := _circle_in(left)) is not None:
+        found.append(circle)
+        for name, read in zip(circle, (*circle[1:], circle[0]), strict=True):
+            left[name].remove(read)
+    return tuple(found)
+
+
+def _circle_in(reads: Mapping[str, Iterable[str]]) -> tuple[str, ...] | None:
+    try:
+        in_order(reads)
+    except CircularVariablesError as error:
+        return error.circle
+    return None

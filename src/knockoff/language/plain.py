@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from knockoff.language.members import Members, split_class
+from knockoff.language.members import OWN_MARK, Members, members_of_class, split_class
 
 
 class Run:
@@ -18,6 +18,7 @@ class Run:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         own = split_class(cls)
-        cls.__knockoff_members__ = cls.__knockoff_members__.joined(own)
+        setattr(cls, OWN_MARK, own)
+        cls.__knockoff_members__ = members_of_class(cls)
         for name in (*own.variables, *own.groups):
             delattr(cls, name)  # so that a value is found only where one was handed over

@@ -13,6 +13,7 @@ from knockoff.language.occasions import Direction, Event, direction_of, events_o
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
+    from knockoff.language.cell import Cell
     from knockoff.runkey import DataKind
 
 T = TypeVar("T")
@@ -31,6 +32,7 @@ class Expression(Protocol):  # noqa: PLW1641  # a query is never a key
     def __le__(self, other: object) -> Mapping[str, Any]: ...
     def __eq__(self, other: object) -> Mapping[str, Any]: ...  # type: ignore[override]
     def __ne__(self, other: object) -> Mapping[str, Any]: ...  # type: ignore[override]
+    def __getattr__(self, output: str) -> Expression: ...  # of several, as Runs.beam.mean
     def __pos__(self) -> Any: ...
     def __neg__(self) -> Any: ...
 
@@ -85,6 +87,10 @@ class Variable(Generic[T_co]):
     """
 
     @overload
+    def __init__(self: Variable[T], title: Callable[..., Awaitable[Cell[T]]], /) -> None: ...
+    @overload
+    def __init__(self: Variable[T], title: Callable[..., Cell[T]], /) -> None: ...
+    @overload
     def __init__(self: Variable[T], title: Callable[..., Awaitable[T]], /) -> None: ...
     @overload
     def __init__(self: Variable[T], title: Callable[..., T], /) -> None: ...
@@ -131,8 +137,8 @@ class Variable(Generic[T_co]):
         refuse_wrapped(title)
         if inspect.isroutine(title):
             self.function, title = title, None
-        self.title: str | None = _text("title", title)
-        self.description = _text("description", description)
+        self.title: str | None = _text("title", title or None)
+        self.description = _text("description", description or None)
         self.units = _text("units", units)
         self.summary = summary
         if summary is not None and not isinstance(summary, str) and not callable(summary):
@@ -156,6 +162,10 @@ class Variable(Generic[T_co]):
         self.memory = None if memory is None else memory_in_bytes(memory)
         self.name: str | None = None
 
+    @overload
+    def __call__(self, function: Callable[..., Awaitable[Cell[T]]], /) -> Variable[T]: ...
+    @overload
+    def __call__(self, function: Callable[..., Cell[T]], /) -> Variable[T]: ...
     @overload
     def __call__(self, function: Callable[..., Awaitable[T]], /) -> Variable[T]: ...
     @overload
@@ -182,6 +192,11 @@ class Variable(Generic[T_co]):
         bound.function = function
         bound.name = function.__name__
         return bound
+
+    @property
+    def func(self) -> Callable[..., Any] | None:
+        """The function, under the name that it has in DAMNIT's files."""
+        return self.function
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name

@@ -69,6 +69,7 @@ async def listen(workspace: Workspace, settings: Settings, *, stop: asyncio.Even
             at_work = [
                 tasks.create_task(recorder.work(settings.workers.parallel)),
                 tasks.create_task(listener.consume(batches)),
+                tasks.create_task(recorder.catalogue.watch()),
             ]
             await stop.wait()
             log.info("Stopping; what is not finished is handed back")

@@ -7,16 +7,16 @@ import io
 import math
 from typing import TYPE_CHECKING, Any, Final
 
+from knockoff.arrays.kinds import kind_of
 from knockoff.arrays.reading import read_array
-from knockoff.plotting.errors import PlotError
-from knockoff.plotting.numbers import Axis, Numbers, image_of, numbers_of, thinned
+from knockoff.plotting.charts import figure_of_chart, figure_of_dataset, figure_of_table
+from knockoff.plotting.numbers import Axis, Numbers, numbers_of
+from knockoff.plotting.panels import image_panel, line_panel
 from knockoff.plotting.words import heading, labelled
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
     from plotly.graph_objects import Figure
 
     from knockoff.arrays.references import ArrayReference
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 LARGEST_READ: Final = 512 * 1024 * 1024
 """Bytes that are read of an array; of a larger one evenly spaced pieces along its first axis."""
 
-PERCENTILES: Final = (1.0, 99.0)
-"""What has the first and the last colour; a few hot pixels must not turn the rest dark."""
+_SLICED: Final = frozenset({"ndarray", "masked", "dataarray", "series"})
 
 
 def figure_of_variable(
@@ -54,7 +53,15 @@ def figure_of_variable(
         It cannot be drawn.
     """
     step = math.ceil(reference.nbytes / LARGEST_READ)
-    if step == 1 or not reference.shape or reference.shape[0] <= step:
+    if reference.kind == "plotly":
+        name = f"{title} · {run}" if run else title
+        return figure_of_chart(read_array(folder, reference), name)
+    if (
+        step == 1
+        or reference.kind not in _SLICED
+        or not reference.shape
+        or reference.shape[0] <= step
+    ):
         return figure_of_array(read_array(folder, reference), title=title, units=units, run=run)
     value = read_array(folder, reference, slice(None, None, step))
     note = f"every {step} along the first axis"
@@ -66,94 +73,69 @@ def figure_of_array(
 ) -> Figure:
     """Draw an array: one axis as a line, two as an image, of more the mean over the first ones.
 
-    Bytes of shape ``(height, width, 3 or 4)`` are a picture, RGB or RGBA.
+    Bytes of shape ``(height, width, 3 or 4)`` are a picture, RGB or RGBA. Of a table the columns
+    of numbers are lines; the arrays of a Dataset are drawn below each other.
 
     Parameters
     ----------
     value:
-        ndarray, masked array, DataArray, Series, or a list of numbers.
+        ndarray, masked array, DataArray, Dataset, Series, DataFrame, or a list of numbers.
     units:
         Of the values; by default those that a DataArray carries.
 
     Raises
     ------
     PlotError
-        It is text, a table, a single number, or empty.
+        It is text, a single number, or empty.
     """
+    name = f"{title} · {run}" if run else title
+    kind = kind_of(value)
+    if kind == "dataframe":
+        return figure_of_table(value, name)
+    if kind == "dataset":
+        return figure_of_dataset(value, name)
     numbers = numbers_of(value)
     if note:
         numbers = numbers.noted(note)
-    name = f"{title} · {run}" if run else title
     units = units or numbers.units
     if numbers.values.ndim == 1:
         return _line(numbers, name, labelled(title, units))
     if _is_picture(value):
         return _picture(value, name)
-    return _image(image_of(numbers), name, labelled(title, units))
+    return _image(numbers, name, labelled(title, units))
 
 
 def _line(numbers: Numbers, name: str, label: str) -> Figure:
-    import numpy as np
     import plotly.graph_objects as go
 
-    line = thinned(numbers)
-    axis = line.axes[0]
-    mode = "lines" if len(line.values) > 500 else "lines+markers"
-    figure = go.Figure()
-    if line.values.dtype.kind == "c":
-        parts = {"real part": np.real, "imaginary part": np.imag}
-        for word, part in parts.items():
-            figure.add_trace(go.Scatter(x=axis.places, y=part(line.values), mode=mode, name=word))
-    else:
-        figure.add_trace(go.Scatter(x=axis.places, y=line.values, mode=mode, connectgaps=False))
+    panel = line_panel(numbers, label)
+    figure = go.Figure(panel.traces)
     figure.update_layout(
-        title=heading(name, line.notes),
-        xaxis_title=labelled(axis.name, axis.units),
+        title=heading(name, panel.notes),
+        xaxis_title=panel.x,
         yaxis_title=label,
         template="plotly_white",
     )
     return figure
 
 
-def _image(image: Numbers, name: str, label: str) -> Figure:
-    import numpy as np
+def _image(numbers: Numbers, name: str, label: str) -> Figure:
     import plotly.graph_objects as go
 
-    rows, columns = image.axes
-    low, high = _limits(image.values)
-    figure = go.Figure(
-        go.Heatmap(
-            x=columns.places,
-            y=rows.places,
-            z=image.values.astype(np.float32),
-            zmin=low,
-            zmax=high,
-            colorscale="Viridis",
-            colorbar={"title": label},
-            hoverongaps=False,
-        )
-    )
+    panel = image_panel(numbers, label)
+    figure = go.Figure(panel.traces)
+    figure.update_traces(colorbar={"title": label})
     figure.update_layout(
-        title=heading(name, image.notes),
-        xaxis_title=labelled(columns.name, columns.units),
-        yaxis_title=labelled(rows.name, rows.units),
+        title=heading(name, panel.notes),
+        xaxis_title=panel.x,
+        yaxis_title=panel.y,
         template="plotly_white",
     )
     figure.update_yaxes(autorange="reversed")  # the first row is on top, as in the preview
-    if _has_square_pixels(rows, columns):
+    if _has_square_pixels(*panel.axes):
         figure.update_yaxes(scaleanchor="x", constrain="domain")
         figure.update_xaxes(constrain="domain")
     return figure
-
-
-def _limits(values: NDArray[np.float64]) -> tuple[float, float]:
-    import numpy as np
-
-    seen = values[np.isfinite(values)]
-    if seen.size == 0:
-        raise PlotError("Every element is missing", "Choose another run or variable.")
-    low, high = (float(limit) for limit in np.percentile(seen, PERCENTILES))
-    return (low, high) if high > low else (float(seen.min()), float(seen.max()))
 
 
 def _has_square_pixels(rows: Axis, columns: Axis) -> bool:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,16 @@ from typing import TYPE_CHECKING, Any
 from knockoff.database.jobs import this_owner
 from knockoff.database.rows import RowChange, change_row, find_row, take
 from knockoff.errors import RunDataError
+from knockoff.recording.neighbours import (
+    NO_NEIGHBOURS,
+    ask_for_waited,
+    ask_readers,
+    demand_of,
+    neighbours_of,
+    remembered,
+    waits_of,
+)
+from knockoff.recording.readers import expect
 from knockoff.recording.rowfill import Place, RowFill
 from knockoff.rundata.finding import fingerprint
 from knockoff.runs.documents import fire
@@ -22,13 +32,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from knockoff.contextfile.description import TableDescription
     from knockoff.database.client import Database
     from knockoff.database.jobs import Job
     from knockoff.filling.messages import Result
     from knockoff.filling.session import Engine
     from knockoff.language.occasions import Event
+    from knockoff.recording.neighbours import Neighbours
     from knockoff.recording.tables import Tables
     from knockoff.runkey import DataKind, RunKey
+    from knockoff.runs.elsewhere import Demand
 
 log = logging.getLogger(__name__)
 
@@ -68,12 +81,20 @@ class Attempts:
         """
         started = asyncio.get_running_loop().time()
         row = await self._taken(job)
+        await expect(self._database, tables.description(job.collection), job.key, row)
         document: Any = tables.classes[job.collection].model_validate(row)
         document._save_state()  # noqa: SLF001  # as Beanie does for a row it has read
-        async with RowFill(self._place(job, tables), row) as fill:
+        around = await self._neighbours(job, tables)
+        demand = replace(demand_of(job), event=_event_of(job, row))
+        last = RowChange(removed=[f"knockoff.active.{job.cause}"])
+        if around is not NO_NEIGHBOURS:
+            last.add(waits_of(around, tables.description(job.collection), row, demand))
+        async with RowFill(self._place(job, tables, around), row) as fill:
             document._fill = fill  # noqa: SLF001  # the slot's filler looks there
-            await fire(document, _event_of(job, row))
-            await fill.close(RowChange(removed=[f"knockoff.active.{job.cause}"]))
+            await fire(document, demand.event)
+            await fill.close(last)
+        if around is not NO_NEIGHBOURS:
+            await self._tell_neighbours(job, tables, around, row, demand)
         seconds = asyncio.get_running_loop().time() - started
         log.info("%s: filled %s in %.2f s", job.key, job.collection, seconds)
 
@@ -87,7 +108,9 @@ class Attempts:
         """
         row = await find_row(self._database, job.collection, job.key)
         if row is not None and results:
-            async with RowFill(self._place(job, tables), row) as fill:
+            described = _by_collection(tables)
+            around = replace(NO_NEIGHBOURS, tables=described, elsewhere=remembered(row))
+            async with RowFill(self._place(job, tables, around), row) as fill:
                 await fill.adopt(results)
 
     async def let_go(self, job: Job) -> None:
@@ -105,6 +128,35 @@ class Attempts:
         now = await asyncio.to_thread(self._identity, key)
         before: str | None = ours.get("identity", {}).get(kind)
         return now.get(kind) != before
+
+    async def _neighbours(self, job: Job, tables: Tables) -> Neighbours:
+        """The run's rows in other tables; how they are is noted in the row that reads them."""
+        around = await neighbours_of(
+            self._database,
+            _by_collection(tables),
+            job.collection,
+            job.key,
+            settled=tables.classes if job.cause == "read" else (),
+        )
+        if around is not NO_NEIGHBOURS:
+            change = RowChange({"knockoff.elsewhere": around.snapshot()})
+            guard = {f"knockoff.attempt.{job.cause}": job.attempt}
+            await change_row(self._database, job.collection, job.key, change, guard)
+        return around
+
+    async def _tell_neighbours(
+        self,
+        job: Job,
+        tables: Tables,
+        around: Neighbours,
+        before: dict[str, Any],
+        demand: Demand,
+    ) -> None:
+        """Ask for what was missed in other tables, and have computed what reads this one."""
+        described = _by_collection(tables)
+        table = described[job.collection]
+        await ask_for_waited(self._database, around, table, before, demand, job.key)
+        await ask_readers(self._database, described, job.collection, job.key, but=job.id)
 
     async def _taken(self, job: Job) -> dict[str, Any]:
         """Take the row for this job alone, so that no variable runs twice at once."""
@@ -139,7 +191,7 @@ class Attempts:
                 continue
         return found
 
-    def _place(self, job: Job, tables: Tables) -> Place:
+    def _place(self, job: Job, tables: Tables, around: Neighbours) -> Place:
         return Place(
             database=self._database,
             table=tables.description(job.collection),
@@ -154,7 +206,12 @@ class Attempts:
             retry=job.retry,
             force=job.force,
             variables=job.variables,
+            neighbours=around,
         )
+
+
+def _by_collection(tables: Tables) -> dict[str, TableDescription]:
+    return {table.collection: table for table in tables.context.tables}
 
 
 def _event_of(job: Job, row: dict[str, Any]) -> Event:

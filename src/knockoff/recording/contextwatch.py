@@ -59,7 +59,8 @@ class ContextWatch:
             if context == self.tables.context:
                 self._refused = frozenset()
                 return
-            tables = await open_tables(self._database, context, ServiceFiller(), register_it=True)
+            filler = ServiceFiller(context)
+            tables = await open_tables(self._database, context, filler, register_it=True)
         except (ContextFileError, WorkerError) as error:
             log.error("The context file is used as it was before, because:\n%s", error)
             self._refused = looks

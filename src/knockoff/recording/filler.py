@@ -6,9 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from knockoff.database.documents import database_of
 from knockoff.database.jobs import ask
+from knockoff.recording.neighbours import ask_readers, neighbours_of
+from knockoff.recording.notebook import Surroundings
 from knockoff.runs.stamps import due_variables
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from knockoff.contextfile.description import ContextDescription
     from knockoff.language.occasions import Direction, Event
 
 
@@ -18,6 +23,16 @@ class ServiceFiller:
     So a row that somebody edits in the terminal is filled by whoever computes for
     this proposal, and the terminal itself needs no worker.
     """
+
+    def __init__(self, context: ContextDescription, arrays_folder: Path | None = None) -> None:
+        """`context` is the file that the classes of the documents are from."""
+        self._tables = {table.collection: table for table in context.tables}
+        self._arrays_folder = arrays_folder
+
+    @property
+    def arrays_folder(self) -> Path:
+        """That which it was made for, else that of the workspace that this process is in."""
+        return self._arrays_folder or Surroundings.here().extracted_data
 
     async def fill(self, document: Any, event: Event, direction: Direction) -> None:
         """Fill now if this process has claimed the row, else ask for it."""
@@ -29,5 +44,8 @@ class ServiceFiller:
         document_class = type(document)
         table = document_class.__knockoff_table__
         row = document.model_dump(by_alias=True)
-        if due_variables(table, row, event):
-            await ask(database_of(document_class), table.collection, document.key, "edit")
+        database, key = database_of(document_class), document.key
+        around = await neighbours_of(database, self._tables, table.collection, key)
+        if due_variables(table, row, event, elsewhere=around.elsewhere):
+            await ask(database, table.collection, key, "edit")
+        await ask_readers(database, self._tables, table.collection, key)

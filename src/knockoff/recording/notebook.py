@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from knockoff.contextfile.assembling import context_of
 from knockoff.contextfile.names import attribute_for
 from knockoff.database.documents import database_of
 from knockoff.database.rows import RowChange, find_row
-from knockoff.engine.here import HereEngine, context_of
+from knockoff.engine.here import HereEngine
 from knockoff.errors import RunDataError, WorkspaceError
+from knockoff.recording.neighbours import neighbours_of, to_tell
 from knockoff.recording.rowfill import Place, RowFill
 from knockoff.rundata.finding import data_root, kinds_on_disk
-from knockoff.runs.run import formulas_of
+from knockoff.runs.elsewhere import read_of
+from knockoff.runs.run import tables_beside
 from knockoff.workspace import Workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from knockoff.contextfile.description import TableDescription
     from knockoff.contextfile.tables import Table
+    from knockoff.database.client import Database
     from knockoff.language.occasions import Direction, Event
     from knockoff.runkey import RunKey
 
@@ -45,6 +52,11 @@ class Surroundings:
 class NotebookFiller:
     """Fills documents of classes whose methods are in this very process."""
 
+    @property
+    def arrays_folder(self) -> Path:
+        """Where this notebook's arrays are."""
+        return Surroundings.here().extracted_data
+
     async def fill(self, document: Any, event: Event, direction: Direction) -> None:
         """Before the event, fill what goes in with it; after it, the rest, one by one."""
         if direction == "before":
@@ -59,35 +71,82 @@ class NotebookFiller:
         document._fill = None  # noqa: SLF001
         async with fill:
             await fill.fill(event, direction)
-            await fill.close(RowChange())
+            await fill.close(fill.waits(event))
+        await _Notebook.of(type(document)).tell_readers(document.key)
 
     async def _begun(self, document: Any, event: Event) -> RowFill:
-        document_class = type(document)
-        table = formulas_of(document_class)
-        around = Surroundings.here()
+        notebook = _Notebook.of(type(document))
         row = document.model_dump(by_alias=True)
         if event == "Insert":
-            kinds = await asyncio.to_thread(_kinds, document.key, around.data_root)
+            kinds = await asyncio.to_thread(_kinds, document.key, notebook.around.data_root)
             row["knockoff"] = {**row["knockoff"], "data": sorted(kinds)}
             document.knockoff = {**document.knockoff, "data": sorted(kinds)}
         else:
-            database = database_of(document_class)
-            found = await find_row(database, table.description.collection, document.key)
+            found = await find_row(notebook.database, notebook.collection, document.key)
             row = {**(found or row), **_peoples(document)}
-        file = _source_file(table)
-        engine = HereEngine(context_of(table, file=file))
-        place = Place(
-            database=database_of(document_class),
-            table=table.description,
-            key=document.key,
-            label=f"notebook-{secrets.token_hex(4)}",
-            context="",
-            extracted_data=str(around.extracted_data),
-            data_root=str(around.data_root),
-            open_session=partial(engine.session, Path(file)),
-        )
+        place = await notebook.place(document.key)
         stored = event != "Insert"
         return RowFill(place, row, stored=stored, on_change=partial(_show, document))
+
+
+@dataclass(frozen=True)
+class _Notebook:
+    """One table of a notebook, with the others that stand there just now."""
+
+    database: Database
+    tables: tuple[Table, ...]
+    """The one that is filled comes first."""
+
+    around: Surroundings
+
+    @classmethod
+    def of(cls, document_class: type) -> _Notebook:
+        return cls(database_of(document_class), tables_beside(document_class), Surroundings.here())
+
+    @property
+    def collection(self) -> str:
+        return self.tables[0].description.collection
+
+    @property
+    def _descriptions(self) -> dict[str, TableDescription]:
+        return {table.description.collection: table.description for table in self.tables}
+
+    async def place(self, key: RunKey, variables: Sequence[str] = ()) -> Place:
+        """Where the results for one row go; what it reads in other rows is read now."""
+        file = _source_file(self.tables[0])
+        engine = HereEngine(context_of(*self.tables, file=file))
+        tables = self._descriptions
+        return Place(
+            database=self.database,
+            table=self.tables[0].description,
+            key=key,
+            label=f"notebook-{secrets.token_hex(4)}",
+            context="",
+            extracted_data=str(self.around.extracted_data),
+            data_root=str(self.around.data_root),
+            open_session=partial(engine.session, Path(file)),
+            variables=tuple(variables),
+            neighbours=await neighbours_of(
+                self.database, tables, self.collection, key, settled=tables
+            ),
+        )
+
+    async def tell_readers(self, key: RunKey) -> None:
+        """Fill what reads this table in the rows that the run has in others, one after another."""
+        tables = self._descriptions
+        readers = [each for each in self.tables if self.collection in read_of(each.description)]
+        for reader in readers:
+            there = replace(self, tables=(reader, *(t for t in self.tables if t is not reader)))
+            around = await neighbours_of(
+                self.database, tables, self.collection, key, settled=tables
+            )
+            names = to_tell(around, there.collection, self.collection)
+            row = await find_row(self.database, there.collection, key)
+            if names and row is not None:
+                async with RowFill(await there.place(key, sorted(names)), row) as fill:
+                    await fill.fill("Update", "after")
+                    await fill.close(fill.waits("Update"))
+                await there.tell_readers(key)
 
 
 def _kinds(key: RunKey, root: Path) -> set[str]:

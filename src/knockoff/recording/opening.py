@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC
+from datetime import UTC, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,16 +13,20 @@ from knockoff.database.server import ensure_running
 from knockoff.engine.environment import EngineSettings
 from knockoff.engine.local import open_engine
 from knockoff.errors import WorkspaceError
+from knockoff.mymdc.catalogue import Access
 from knockoff.recording.attempts import Folders
 from knockoff.recording.editing import Editing
+from knockoff.recording.facility import Facility
 from knockoff.recording.filler import ServiceFiller
 from knockoff.recording.recorder import Recorder
+from knockoff.recording.runfiles import open_run_files
 from knockoff.recording.tables import open_tables
 from knockoff.runs.described import read_description
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from datetime import tzinfo
+    from pathlib import Path
 
     from knockoff.database.client import Database
     from knockoff.settings import Settings
@@ -44,10 +48,15 @@ async def open_recorder(workspace: Workspace, settings: Settings) -> AsyncIterat
         engine = await stack.enter_async_context(open_engine(engine_settings(workspace, settings)))
         context = await engine.describe(workspace.context_file)
         database = await stack.enter_async_context(open_database(workspace, settings))
-        tables = await open_tables(database, context, ServiceFiller(), register_it=True)
+        filler = ServiceFiller(context, workspace.arrays_folder)
+        tables = await open_tables(database, context, filler, register_it=True)
         folders = Folders(workspace.context_file, workspace.arrays_folder, settings.data_root)
         heal = partial(ensure_running, workspace.database_folder) if settings.is_embedded else None
-        recorder = Recorder(database, tables, engine, folders, heal)
+        facility = facility_of(workspace, settings)
+        run_files = await stack.enter_async_context(
+            open_run_files(database, workspace.arrays_folder, workspace.proposal)
+        )
+        recorder = Recorder(database, tables, engine, folders, facility, run_files, heal)
         stack.callback(recorder.context.forget)
         await recorder.adopt(workspace.spool_folder)
         yield recorder
@@ -63,13 +72,19 @@ async def open_editing(workspace: Workspace, settings: Settings) -> AsyncIterato
         No run was ever recorded here.
     """
     async with open_database(workspace, settings) as database:
-        editing = await editing_of(database, zone=settings.time_zone)
+        editing = await editing_of(
+            database, zone=settings.time_zone, arrays_folder=workspace.arrays_folder
+        )
         yield editing
         editing.tables.forget()
 
 
 async def editing_of(
-    database: Database, before: Editing | None = None, *, zone: tzinfo = UTC
+    database: Database,
+    before: Editing | None = None,
+    *,
+    zone: tzinfo = UTC,
+    arrays_folder: Path | None = None,
 ) -> Editing:
     """The same on a database that is open already; `before` again if it is still good.
 
@@ -90,8 +105,19 @@ async def editing_of(
         if before.tables.context == context:
             return before
         before.tables.forget()
-    tables = await open_tables(database, context, ServiceFiller(), register_it=False)
+    filler = ServiceFiller(context, arrays_folder)
+    tables = await open_tables(database, context, filler, register_it=False)
     return Editing(database, tables, zone=zone)
+
+
+def facility_of(workspace: Workspace, settings: Settings) -> Facility:
+    """The facility's catalogue, as it is asked for this workspace; nothing is sent yet."""
+    return Facility(
+        Access(settings.mymdc, workspace.proposal, settings.data_root),
+        refresh=timedelta(seconds=settings.mymdc.refresh),
+        recent=timedelta(seconds=settings.mymdc.recent),
+        zone=settings.time_zone,
+    )
 
 
 def engine_settings(workspace: Workspace, settings: Settings) -> EngineSettings:

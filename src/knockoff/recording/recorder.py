@@ -31,6 +31,7 @@ from knockoff.engine.answers import message_from_json
 from knockoff.errors import ContextFileError, DatabaseError, WorkerError
 from knockoff.filling.spool import spools_in
 from knockoff.recording.attempts import Attempts, Folders, RowTakenError
+from knockoff.recording.catalogue import Catalogue
 from knockoff.recording.contextwatch import ContextWatch
 from knockoff.recording.rowfill import SupersededError
 from knockoff.runkey import RunKey
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from knockoff.database.client import Database
     from knockoff.filling.session import Engine
     from knockoff.filling.spool import Spool
+    from knockoff.recording.facility import Facility
+    from knockoff.recording.runfiles import RunFiles
     from knockoff.recording.tables import Tables
     from knockoff.runkey import DataKind
 
@@ -75,10 +78,14 @@ class Recorder:
         tables: Tables,
         engine: Engine,
         folders: Folders,
+        facility: Facility,
+        run_files: RunFiles,
         heal: Callable[[], Awaitable[Any]] | None = None,
     ) -> None:
         self.database = database
         self.context = ContextWatch(database, engine, folders.context_file, tables)
+        self.catalogue = Catalogue(database, self.context, facility)
+        self.run_files = run_files
         self._attempts = Attempts(database, engine, folders)
         self._heal = heal
         self._news = asyncio.Event()
@@ -137,7 +144,7 @@ class Recorder:
         Only where the files are others by now than those that the row was filled from,
         what depends on them is asked for again.
         """
-        for collection in self.tables.classes:
+        for collection in self.tables.in_reading_order:
             defaults = self.tables.defaults(collection)
             event = await record_arrival(self.database, collection, key, kind, defaults)
             if event == "Insert":
@@ -165,7 +172,7 @@ class Recorder:
     ) -> list[str]:
         """Queue a run that has rows to be computed again, as far as it is due; the jobs' ids."""
         jobs = []
-        for collection in self.tables.classes:
+        for collection in self.tables.in_reading_order:
             await ask(
                 self.database,
                 collection,
@@ -188,10 +195,12 @@ class Recorder:
                 tasks.create_task(self._take_over_patiently(job, spool, sweep))
             for _ in range(workers):
                 tasks.create_task(self._work_on(sweep))
+            tasks.create_task(self._reached(self.run_files.note_stale()))
             tasks.create_task(self._sweep(sweep))
 
     async def work_off(self, jobs: Sequence[str]) -> None:
-        """Do these jobs, and wait for those that another process holds."""
+        """Do these jobs and those that follow, and wait for those that another process holds."""
+        jobs = [*jobs, *self._following(jobs)]
         for job, spool in list(self._orphans.values()):
             await self._take_over(job, spool)
         await hand_back_of_the_dead(self.database)
@@ -201,6 +210,12 @@ class Recorder:
                 await asyncio.sleep(PAUSE)
             else:
                 await self.do(claimed)
+
+    def _following(self, jobs: Sequence[str]) -> list[str]:
+        """Jobs that these may bring about: to compute what reads another table of the same run."""
+        tables = self.tables.in_reading_order
+        runs = dict.fromkeys(job.rsplit("/", 2)[1] for job in jobs)
+        return [f"{table}/{run}/read" for run in runs for table in tables if len(tables) > 1]
 
     async def do(self, job: Job) -> None:
         """Fill the row of a claimed job; hand the job back if this process is told to stop.
@@ -240,6 +255,7 @@ class Recorder:
             await finish(self.database, job)
         finally:
             self._held.discard(job.id)
+            self.run_files.note(job.key)
 
     async def _hand_back_in_time(self, job: Job) -> None:
         """Let a job go, but do not let a database that is away keep this process from stopping."""

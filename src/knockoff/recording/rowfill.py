@@ -16,13 +16,15 @@ from knockoff.database.results import add_history, put_previews
 from knockoff.database.rows import RowChange, RowMissingError, change_row, find_row
 from knockoff.filling.filling import START_TIME
 from knockoff.filling.messages import CellProblem, Result, Started
+from knockoff.recording.neighbours import NO_NEIGHBOURS, Neighbours, waits_of
 from knockoff.recording.storing import (
     Provenance,
     history_entry,
-    preview_of,
+    previews_of,
     row_change,
 )
 from knockoff.recording.tasks import put_at, remove_at, task_of
+from knockoff.runs.elsewhere import Demand
 from knockoff.runs.stamps import due_variables, input_stamps, slashed
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ class Place:
     retry: bool = False
     force: bool = False
     variables: tuple[str, ...] = ()
+    neighbours: Neighbours = NO_NEIGHBOURS
 
 
 class RowFill:
@@ -141,6 +144,13 @@ class RowFill:
         left, self._left = self._left, []
         if left or last:
             await self._store(left, last=last)
+            self._apply(last)
+
+    def waits(self, event: Event) -> RowChange:
+        """How the row says which variables are due, but wait for another table."""
+        place = self._place
+        demand = Demand(event, place.retry, place.force, place.variables)
+        return waits_of(place.neighbours, place.table, self._row, demand)
 
     async def adopt(self, results: Sequence[Result]) -> None:
         """Store results that a worker of this attempt left, whose recorder is gone.
@@ -161,6 +171,7 @@ class RowFill:
             retry=place.retry,
             force=place.force,
             only=place.variables,
+            elsewhere=place.neighbours.elsewhere,
         )
         names = [
             each.name for each in due if each.direction == direction and each.name not in self._seen
@@ -230,8 +241,10 @@ class RowFill:
         for result in results:
             for name, value in result.fields.items():
                 put_at(self._row, name, from_json(value))
-        stamps = input_stamps(place.table, self._row)  # of what later results were made from
-        provenance = Provenance(place.key, place.label, place.context, stamps)
+        # of what later results were made from
+        stamps = input_stamps(place.table, self._row, place.neighbours.elsewhere)
+        shared = place.neighbours.shared(place.table.collection)
+        provenance = Provenance(place.key, place.label, place.context, stamps, shared)
         previews, stale = self._previews(results, provenance)
         change = RowChange()
         for result in results:
@@ -310,9 +323,7 @@ class RowFill:
         if not results or results[0].problem is not None:
             raise error
         problem = CellProblem(type(error).__name__, str(error))
-        refused = replace(
-            results[0], outcome="failed", problem=problem, fields={}, array=None, preview=None
-        )
+        refused = replace(results[0], outcome="failed", problem=problem, cells={})
         await self._store([refused], running=running, last=last)
 
     def _previews(
@@ -320,13 +331,12 @@ class RowFill:
     ) -> tuple[list[dict[str, Any]], list[str]]:
         previews: list[dict[str, Any]] = []
         stale: list[str] = []
+        computed = self._row.get("knockoff", {}).get("code", {})
         for result in results:
-            preview, others = preview_of(self._place.table, result, provenance)
-            had_one = slashed(result.variable) in self._row.get("knockoff", {}).get("arrays", {})
-            if preview is not None:
-                previews.append(preview)
-            if had_one:
-                stale.extend(others)
+            new, old = previews_of(self._place.table, result, provenance)
+            previews.extend(new)
+            if slashed(result.variable) in computed:  # else there can be none yet
+                stale.extend(old)
         return previews, stale
 
     def _apply(self, change: RowChange) -> None:

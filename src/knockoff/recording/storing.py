@@ -13,13 +13,18 @@ from typing import TYPE_CHECKING, Any
 from knockoff.arrays.wire import from_json
 from knockoff.database.rows import RowChange
 from knockoff.filling.filling import START_TIME
+from knockoff.filling.messages import CellResult
 from knockoff.runs.stamps import slashed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from knockoff.contextfile.description import TableDescription
-    from knockoff.filling.messages import Result
+    from knockoff.contextfile.description import (
+        ColumnDescription,
+        TableDescription,
+        VariableDescription,
+    )
+    from knockoff.filling.messages import CellProblem, Outcome, Result
     from knockoff.runkey import RunKey
 
 PREVIEW_KINDS = ("trend", "png")
@@ -39,6 +44,9 @@ class Provenance:
     inputs: Mapping[str, str]
     """Stamps of the inputs, by dotted variable."""
 
+    shared: frozenset[str] = frozenset()
+    """Variables that other tables read: their row says which attempt they are from."""
+
 
 def row_change(table: TableDescription, result: Result, provenance: Provenance) -> RowChange:
     """The fields of the row that one result sets, and those that it takes away.
@@ -49,28 +57,70 @@ def row_change(table: TableDescription, result: Result, provenance: Provenance) 
     if result.variable == START_TIME:
         return RowChange({name: from_json(each) for name, each in result.fields.items()})
     variable = table.variable(result.variable)
-    key = slashed(variable.name)
     change = RowChange()
     for name in {variable.name, *variable.outputs}:
         change.values[f"knockoff.code.{slashed(name)}"] = result.code
-    change.values[f"knockoff.inputs.{key}"] = provenance.inputs.get(variable.name, "")
-    change.values.update({name: from_json(each) for name, each in result.fields.items()})
-    _set_or_remove(change, f"knockoff.arrays.{key}", result.array)
-    _set_or_remove(change, f"knockoff.style.{key}", result.style)
-    _set_or_remove(change, f"knockoff.units.{key}", _unusual_units(result, variable.units))
-    if result.problem is None:
-        change.removed.extend(f"knockoff.problems.{slashed(name)}" for name in variable.outputs)
+    stamp = provenance.inputs.get(variable.name, "")
+    change.values[f"knockoff.inputs.{slashed(variable.name)}"] = stamp
+    if variable.name in provenance.shared:
+        change.values[f"knockoff.made.{slashed(variable.name)}"] = provenance.label
+    if variable.hook:
+        _fill_fields(change, table, variable, result)
         return change
-    problem: dict[str, Any] = {"state": result.outcome, "variable": variable.name}
-    problem |= {name: each for name, each in asdict(result.problem).items() if each}
-    if "cause" in problem:
-        problem["cause"] = list(problem["cause"])
+    for column in variable.columns:
+        _fill_cell(change, variable, column, _cell_of(result, column.name))
+    return change
+
+
+def _cell_of(result: Result, column: str) -> CellResult:
+    """What one cell is to hold; a problem of the whole variable is one of each."""
+    if result.problem is not None:
+        return CellResult(outcome=result.outcome, problem=result.problem)
+    return result.cells.get(column, CellResult())
+
+
+def _fill_cell(
+    change: RowChange, variable: VariableDescription, column: ColumnDescription, cell: CellResult
+) -> None:
+    key = slashed(column.name)
+    units = cell.units if cell.units != column.units else None
+    beside = {"arrays": cell.array, "exact": cell.exact, "style": cell.style, "units": units}
+    for part, content in beside.items():
+        _set_or_remove(change, f"knockoff.{part}.{key}", content)
+    if cell.problem is None:
+        change.values[column.name] = from_json(cell.value)
+        change.removed.append(f"knockoff.problems.{key}")
+    else:
+        change.removed.append(column.name)
+        change.values[f"knockoff.problems.{key}"] = _problem(variable, cell.outcome, cell.problem)
+
+
+def _fill_fields(
+    change: RowChange, table: TableDescription, variable: VariableDescription, result: Result
+) -> None:
+    """What a plain hook has assigned; what people type there stays when it fails."""
+    if result.problem is None:
+        change.values.update({name: from_json(each) for name, each in result.fields.items()})
+        change.removed.extend(f"knockoff.problems.{slashed(name)}" for name in variable.outputs)
+        return
+    problem = _problem(variable, result.outcome, result.problem)
+    typed = {field.name for field in table.fields if field.editable}
     for output in variable.outputs:
         change.values[f"knockoff.problems.{slashed(output)}"] = problem
-    typed = {field.name for field in table.fields if field.editable}
-    if not variable.hook or variable.outputs != (variable.name,):
-        change.removed.extend(name for name in variable.outputs if name not in typed)
-    return change
+        if output not in typed and output != variable.name:
+            change.removed.append(output)
+
+
+def _problem(
+    variable: VariableDescription, outcome: Outcome, problem: CellProblem
+) -> dict[str, Any]:
+    return {"state": outcome, "variable": variable.name, **_told(problem)}
+
+
+def _told(problem: CellProblem) -> dict[str, Any]:
+    """What there is to be told, as MongoDB takes it: tuples are lists there."""
+    told = {name: each for name, each in asdict(problem).items() if each}
+    return {name: list(each) if isinstance(each, tuple) else each for name, each in told.items()}
 
 
 def history_entry(
@@ -98,30 +148,49 @@ def history_entry(
         "user": getpass.getuser(),
         "versions": {"knockoff": version("knockoff")},
     }
-    if result.fields:
-        entry["fields"] = {slashed(name): from_json(each) for name, each in result.fields.items()}
-    if result.array is not None:
-        entry["array"] = result.array
     if result.problem is not None:
-        entry["problem"] = {name: each for name, each in asdict(result.problem).items() if each}
+        entry["problem"] = _told(result.problem)
+    of_cells: dict[str, dict[str, Any]] = {
+        "fields": {name: from_json(each) for name, each in result.fields.items()},
+        "arrays": {name: cell.array for name, cell in result.cells.items()},
+        "exact": {name: cell.exact for name, cell in result.cells.items()},
+        "problems": {
+            name: {"state": cell.outcome, **_told(cell.problem)}
+            for name, cell in result.cells.items()
+            if cell.problem is not None
+        },
+    }
+    for part, found in of_cells.items():
+        there = {slashed(name): each for name, each in found.items() if each or part == "fields"}
+        if there:
+            entry[part] = there
     return entry
 
 
-def preview_of(
+def previews_of(
     table: TableDescription, result: Result, provenance: Provenance
-) -> tuple[dict[str, Any] | None, tuple[str, ...]]:
-    """The preview to be stored, and the ids of those that a cell may have and no longer should."""
-    prefix = f"{table.collection}/{provenance.key.run}/{slashed(result.variable)}"
-    ids = {kind: f"{prefix}/{kind}" for kind in PREVIEW_KINDS}
-    if result.preview is None:
-        return None, tuple(ids.values())
-    preview = dict(result.preview)
-    kind = preview.pop("kind")
-    others = tuple(each for name, each in ids.items() if name != kind)
-    if kind == "png":
-        preview["png"] = base64.b64decode(preview.pop("data"))
-        return {"_id": ids[kind], **preview}, others
-    return {"_id": ids[kind], "trend": preview}, others
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The previews to be stored, and the ids of those that cells may have and no longer should."""
+    if result.variable == START_TIME:
+        return [], []
+    previews: list[dict[str, Any]] = []
+    stale: list[str] = []
+    for column in table.variable(result.variable).columns:
+        prefix = f"{table.collection}/{provenance.key.run}/{slashed(column.name)}"
+        ids = {kind: f"{prefix}/{kind}" for kind in PREVIEW_KINDS}
+        preview = _cell_of(result, column.name).preview
+        if preview is not None:
+            stored = _stored_preview(ids.pop(preview["kind"]), preview)
+            previews.append(stored)
+        stale.extend(ids.values())
+    return previews, stale
+
+
+def _stored_preview(name: str, preview: Mapping[str, Any]) -> dict[str, Any]:
+    content = {part: each for part, each in preview.items() if part != "kind"}
+    if preview["kind"] == "png":
+        return {"_id": name, **content, "png": base64.b64decode(content["data"])}
+    return {"_id": name, "trend": content}
 
 
 def _set_or_remove(change: RowChange, path: str, value: Any) -> None:
@@ -129,7 +198,3 @@ def _set_or_remove(change: RowChange, path: str, value: Any) -> None:
         change.removed.append(path)
     else:
         change.values[path] = value
-
-
-def _unusual_units(result: Result, usual: str | None) -> str | None:
-    return result.units if result.units != usual else None

@@ -11,6 +11,7 @@ from knockoff.database.registry import register
 from knockoff.errors import ContextFileError
 from knockoff.runs.building import build
 from knockoff.runs.documents import forget
+from knockoff.runs.elsewhere import in_reading_order
 
 if TYPE_CHECKING:
     from knockoff.contextfile.description import ContextDescription, TableDescription
@@ -26,6 +27,11 @@ class Tables:
     context: ContextDescription
     classes: dict[str, type[RunDocument]]
     """By collection."""
+
+    @property
+    def in_reading_order(self) -> tuple[str, ...]:
+        """Collections so that a table comes after those it reads, as far as that can be."""
+        return in_reading_order({table.collection: table for table in self.context.tables})
 
     def description(self, collection: str) -> TableDescription:
         """What the table is made of."""

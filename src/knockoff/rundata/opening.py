@@ -145,7 +145,7 @@ def _with_aliases(data: DataCollection, proposal: Path) -> DataCollection:
     A mistake in that file must not empty every column: it is logged, and only
     what uses an alias fails.
     """
-    import yaml  # type: ignore[import-untyped]
+    import yaml
 
     path = proposal / "usr" / "extra-data-aliases.yml"
     if not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises where usr/ is closed

@@ -6,6 +6,7 @@ initialised; the recorder's class knows the fields of a table and none of its co
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from beanie import Document
@@ -47,22 +48,24 @@ def build(
         alias = name if attribute != name else None
         fields[attribute] = _field(f"{table.name}_{name}", below, alias)
     metaclass: Any = type(body if body is not None else RowFields)
-    made: Any = metaclass(
-        table.name,
-        (body or RowFields, RunDocument, Document),
-        {
-            "__module__": body.__module__ if body is not None else __name__,
-            "__qualname__": table.name,
-            "__doc__": table.description,
-            "__annotations__": {
-                "Settings": ClassVar[type],
-                **{name: kind for name, (kind, _) in fields.items()},
+    with warnings.catch_warnings():  # a class that is no table lends its methods, as columns
+        warnings.filterwarnings("ignore", "Field name .* shadows an attribute in parent")
+        made: Any = metaclass(
+            table.name,
+            (body or RowFields, RunDocument, Document),
+            {
+                "__module__": body.__module__ if body is not None else __name__,
+                "__qualname__": table.name,
+                "__doc__": table.description,
+                "__annotations__": {
+                    "Settings": ClassVar[type],
+                    **{name: kind for name, (kind, _) in fields.items()},
+                },
+                **{name: default for name, (_, default) in fields.items()},
+                "Settings": _settings(table, getattr(body, "Settings", object)),
+                "__knockoff_built__": True,
             },
-            **{name: default for name, (_, default) in fields.items()},
-            "Settings": _settings(table, getattr(body, "Settings", object)),
-            "__knockoff_built__": True,
-        },
-    )
+        )
     made.__knockoff_table__ = table
     made.__knockoff_filler__ = filler
     document: type[RunDocument] = made
@@ -101,7 +104,10 @@ def _field(name: str, below: Any, alias: str | None) -> tuple[Any, Any]:
     if isinstance(below, _Leaf):
         return Any, Field(default=below.default, alias=alias)
     inner: dict[str, Any] = {
-        attribute_for(each): _field(f"{name}_{each}", part, None) for each, part in below.items()
+        attribute_for(each): _field(
+            f"{name}_{each}", part, each if attribute_for(each) != each else None
+        )
+        for each, part in below.items()
     }
     group = create_model(name, __base__=_GroupFields, **inner)
     return group, Field(default_factory=group, alias=alias)

@@ -6,19 +6,23 @@ by name, results by the filler, so neither overwrites the other.
 
 from __future__ import annotations
 
+import asyncio
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from beanie import Document, Insert, Update, after_event, before_event
+from beanie import DeleteRules, Document, Insert, Update, WriteRules, after_event, before_event
 from beanie.odm.actions import ActionDirections, ActionRegistry
 
 from knockoff.errors import EditError
 from knockoff.runs.slot import filler_of
+from knockoff.runs.values import FullValues
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from knockoff.arrays.selection import Selection
     from knockoff.contextfile.description import TableDescription
+    from knockoff.contextfile.tables import Formula
     from knockoff.runs.rows import RowFields
 
     class _Document(RowFields, Document):  # type: ignore[misc]  # our id is text
@@ -64,30 +68,101 @@ class RunDocument(_Document):
 
     # Beanie's calls, by field
 
-    async def save(self, *_: Any, **__: Any) -> Any:
+    async def insert(self, *, skip_actions: Any = None, **options: Any) -> Self:
+        """Make the row, and fill it.
+
+        Raises
+        ------
+        EditError
+            An option was given that cannot be followed.
+        """
+        _refuse_options("insert", options)
+        return await super().insert(skip_actions=skip_actions)
+
+    async def save(self, *args: Any, skip_actions: Any = None, **options: Any) -> Any:
         """Insert a new row; of a row that exists, write the fields that changed.
 
         Raises
         ------
         EditError
-            A field that a variable computes was changed.
+            An option was given that cannot be followed.
         """
+        _refuse_options("save", options, args)
         if self._loaded is None:
             if await type(self).find_one({"_id": self.id}) is None:
-                return await self.insert()
+                return await self.insert(skip_actions=skip_actions)
             self._loaded = {}
-        return await self.save_changes()
+        return await self.save_changes(skip_actions=skip_actions)
 
-    async def save_changes(self, *_: Any, **__: Any) -> Any:
-        """Write the fields that changed since the row was read, and only those."""
+    async def save_changes(self, *args: Any, skip_actions: Any = None, **options: Any) -> Any:
+        """Write the fields that changed since the row was read, and only those.
+
+        Raises
+        ------
+        EditError
+            An option was given that cannot be followed.
+        """
+        _refuse_options("save_changes", options, args)
         changed = self._changed()
         if not changed:
             return self
-        return await self.update({"$set": changed})
+        return await self.update({"$set": changed}, skip_actions=skip_actions)
 
-    async def replace(self, *_: Any, **__: Any) -> Any:
+    async def replace(self, *args: Any, skip_actions: Any = None, **options: Any) -> Any:
         """The same as `save_changes`: results in the row stay, whatever this object holds."""
-        return await self.save_changes()
+        _refuse_options("replace", options, args)
+        return await self.save_changes(skip_actions=skip_actions)
+
+    async def delete(self, *args: Any, skip_actions: Any = None, **options: Any) -> Any:
+        """Delete the row; its arrays and history stay. Saved again, this document is a new row.
+
+        Raises
+        ------
+        EditError
+            An option was given that cannot be followed.
+        """
+        _refuse_options("delete", options, args)
+        deleted = await super().delete(skip_actions=skip_actions)
+        self._loaded = None
+        return deleted
+
+    async def value(self, column: object, selection: Selection | None = None) -> Any:
+        """The full value of a cell, as it was returned: ``await run.value("xgm_sa2.corrected")``.
+
+        Parameters
+        ----------
+        column:
+            Its name, or ``Runs.xgm_sa2.corrected``. That of a method with several outputs
+            gives all of them: an object of the class that it returns, where the class was
+            written in this process, else a dict.
+        selection:
+            What to read of an array: ``slice(0, 10)``, ``(0, slice(None))`` or
+            ``{"trainId": -1}``.
+
+        Raises
+        ------
+        ColumnMissingError
+            There is no such column.
+        ValueMissingError
+            The cell has no value; the message says why.
+        ArrayError
+            Its array is missing or damaged, or the selection does not fit it.
+        EditError
+            The row is not in the database.
+        """
+        found = await type(self).find_one({"_id": self.id})
+        if found is None:
+            raise EditError(f"There is no row of {self.key} in the database, so it has no values.")
+        table = getattr(type(self), "__knockoff_formulas__", None)
+        formulas: Mapping[str, Formula] = table.formulas if table is not None else {}
+        values = FullValues(
+            type(self).__knockoff_table__,
+            self.key,
+            found.model_dump(by_alias=True),
+            filler_of(self).arrays_folder,
+            {name: each.returns for name, each in formulas.items() if each.returns is not None},
+        )
+        return await asyncio.to_thread(values.value, str(column), selection)
 
     async def update(self, *args: Mapping[Any, Any], **kwargs: Any) -> Any:
         """Change fields by name, then fill what that made due.
@@ -95,9 +170,18 @@ class RunDocument(_Document):
         Raises
         ------
         EditError
-            A field is computed, or is not there.
+            A field is computed, or is not there; the row is not there; or an option was given
+            that cannot be followed.
         """
+        refused = ("session", "bulk_writer", "upsert")
+        _refuse_options("update", {name: kwargs[name] for name in refused if name in kwargs})
         values = self._checked(args)
+        if not await type(self).find({"_id": self.id}).count():
+            raise EditError(
+                f"There is no row of {self.key} in the database (any more), so nothing of it can "
+                f"be changed. Make it with: await {type(self).__name__}(proposal="
+                f"{self.proposal}, run={self.run}).insert()."
+            )
         before = {name: getattr(self, name, None) for name in values}
         self.__dict__.update(values)  # so that variables before the event see what comes
         try:
@@ -159,6 +243,26 @@ class RunDocument(_Document):
     def is_stored(self) -> bool:
         """Whether the row is in the database."""
         return self._loaded is not None
+
+
+def _refuse_options(
+    call: str, options: Mapping[str, Any], positional: tuple[Any, ...] = ()
+) -> None:
+    """Refuse what Beanie's call of that name could do, and one on a run document cannot.
+
+    Beanie's own defaults are let through, since its other calls hand them on.
+    """
+    if positional:
+        raise EditError(
+            f"{call}({positional[0]!r:.60}) cannot be done on a run document; it takes nothing "
+            f"there. To change a field: await run.set({{'comment': 'knife edge scan'}})."
+        )
+    for name, value in options.items():
+        if value not in (None, False, WriteRules.DO_NOTHING, DeleteRules.DO_NOTHING):
+            raise EditError(
+                f"{call}({name}=…) cannot be done on a run document, whose fields are written one "
+                f"by one while it is filled. Leave {name} out."
+            )
 
 
 async def fire(document: RunDocument, event: str) -> None:

@@ -6,18 +6,21 @@ import inspect
 import sys
 from typing import TYPE_CHECKING, Any, ClassVar, Union
 
-from pydantic import BaseModel
+from pydantic import BaseModel, PydanticUserError
 
-from knockoff.contextfile.linking import table_of
+from knockoff.contextfile.failing import is_untyped, untyped_name, words_for_untyped
+from knockoff.contextfile.functions import functions_in
+from knockoff.contextfile.linking import table_of, tables_of
 from knockoff.contextfile.loading import (
     FUNCTION_TABLE,
-    functions_in,
     is_being_loaded,
+    is_run_class,
     source_of_class,
 )
 from knockoff.contextfile.problems import ContextProblems
 from knockoff.contextfile.tables import TableSource
-from knockoff.language.members import MISSING, Members, split
+from knockoff.language.members import MISSING, OWN_MARK, Members, members_of_class, split
+from knockoff.language.variable import MisplacedError
 from knockoff.runs.building import build
 from knockoff.runs.rows import RowFields
 
@@ -42,19 +45,18 @@ class RunClass(type(BaseModel)):  # type: ignore[misc]  # pydantic does not type
             return super().__new__(mcs, name, bases, body, **options)
         module = vars(sys.modules[body["__module__"]]) if body["__module__"] in sys.modules else {}
         own = split(body, module)
-        plain: Any = super().__new__(
-            mcs,
-            name,
-            tuple(getattr(base, "__knockoff_body__", base) for base in bases),
-            _without_variables(body, own),
-            **options,
-        )
-        members = Members()
-        for parent in reversed(parents):
-            members = members.joined(parent.__knockoff_members__)
-        plain.__knockoff_members__ = members.joined(own)
+        plain_bases = tuple(getattr(base, "__knockoff_body__", base) for base in bases)
+        kept = _without_variables(body, own)
+        try:
+            plain: Any = super().__new__(mcs, name, plain_bases, kept, **options)
+        except PydanticUserError as error:
+            if is_being_loaded(body["__module__"]) or not is_untyped(error):
+                raise  # the loader knows the line as well
+            raise MisplacedError(*words_for_untyped(untyped_name(error))) from None
+        setattr(plain, OWN_MARK, own)
+        plain.__knockoff_members__ = members_of_class(plain)
         plain.__knockoff_body__ = plain
-        if is_being_loaded(plain.__module__):
+        if is_being_loaded(plain.__module__) or not is_run_class(plain):
             return plain
         return _document(plain)
 
@@ -80,7 +82,8 @@ def _or_none(annotation: Any, kind: Any) -> Any:
 
 def _document(body: Any) -> type[RunDocument]:
     file = inspect.getsourcefile(body) if body.__module__ != "__main__" else None
-    table, problems = table_of(source_of_class(body, file or ""))
+    others = [_source_of(each) for each in _classes_beside(body)]
+    table, problems = table_of(source_of_class(body, file or ""), others, is_complete=False)
     if table is None:
         raise ContextProblems(problems)
     document: Any = build(table.description, body=body)
@@ -89,6 +92,59 @@ def _document(body: Any) -> type[RunDocument]:
     document.__knockoff_formulas__ = table
     made: type[RunDocument] = document
     return made
+
+
+def _source_of(cls: Any) -> TableSource:
+    body = getattr(cls, "__knockoff_body__", cls)
+    file = inspect.getsourcefile(body) if body.__module__ != "__main__" else None
+    return source_of_class(body, file or "")
+
+
+def _classes_beside(cls: type) -> tuple[type, ...]:
+    """The other run classes of the same notebook or script, as they were written last."""
+    module = sys.modules.get(cls.__module__)
+    found = {
+        value.__name__: value
+        for value in (vars(module).values() if module else ())
+        if isinstance(value, type)
+        and value.__module__ == cls.__module__
+        and hasattr(value, "__knockoff_body__")
+        and is_run_class(value)
+        and value.__name__ != cls.__name__
+    }
+    return tuple(found.values())
+
+
+def tables_beside(document_class: type) -> tuple[Table, ...]:
+    """The table of a class, and after it those that stand in the same notebook now.
+
+    A cell may have been run again since the class was written, so names in other
+    tables are looked up anew.
+
+    Raises
+    ------
+    ContextProblems
+        The class reads a table or column that is not there.
+    """
+    known = formulas_of(document_class)
+    body = getattr(document_class, "__knockoff_body__", None)
+    others = _classes_beside(document_class)
+    if body is None or not (others or _is_open(known)):
+        return (known,)
+    found = tables_of([_source_of(document_class), *map(_source_of, others)])
+    table, problems = found[0]
+    if table is None:
+        raise ContextProblems(problems)
+    return (table, *(each for each, _ in found[1:] if each is not None))
+
+
+def _is_open(table: Table) -> bool:
+    """Whether a name was left for a class that was not written yet."""
+    return any(
+        given.kind == "var" and not given.optional and given.parameter not in formula.chosen
+        for formula in table.formulas.values()
+        for given in formula.inputs
+    )
 
 
 def table(names: dict[str, Any]) -> type[RunDocument]:

@@ -8,12 +8,17 @@ from knockoff.errors import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from knockoff.language.occasions import Direction, Event
 
 
 class Filler(Protocol):
     """Fills a document when something happens to it."""
+
+    @property
+    def arrays_folder(self) -> Path:
+        """Where the arrays of its documents are: ``extracted_data`` of their workspace."""
 
     async def fill(self, document: Any, event: Event, direction: Direction) -> None:
         """Run the variables of this side of the event that are due, and store their results."""

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from knockoff.filling.messages import WAITING_FOR_MYMDC
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,12 +28,51 @@ def slashed(name: str) -> str:
     return name.replace(".", "/")
 
 
-def input_stamps(table: TableDescription, row: Mapping[str, Any]) -> dict[str, str]:
+@dataclass(frozen=True)
+class Elsewhere:
+    """How that stands which tables of a file read of each other, as ``collection/variable``."""
+
+    stamps: Mapping[str, str] = field(default_factory=dict)
+    """What each of them was made from, with which code and by which attempt; keys with slashes."""
+
+    made: frozenset[str] = frozenset()
+    """Those that have a result, or a problem."""
+
+    coming: frozenset[str] = frozenset()
+    """Those that will be computed soon."""
+
+
+NOWHERE: Final = Elsewhere()
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Why a variable that is due is not computed now."""
+
+    names: tuple[str, ...]
+    """What it waits for in other tables."""
+
+    is_coming: bool
+    """Whether all of that will be computed soon; else nobody knows when."""
+
+
+def read_elsewhere(variable: VariableDescription) -> tuple[str, ...]:
+    """All that a variable reads in other tables, as ``collection/name``."""
+    variables = (*variable.reads_elsewhere, *variable.may_read_elsewhere)
+    return (*variables, *variable.fields_elsewhere)
+
+
+def input_stamps(
+    table: TableDescription, row: Mapping[str, Any], elsewhere: Elsewhere = NOWHERE
+) -> dict[str, str]:
     """A stamp of all inputs of each variable, by dotted name.
 
-    It changes when a field that the variable reads is edited, when the run's data
-    becomes other data, and when anything changes that a variable which it reads is
-    made from.
+    That of a variable which reads other tables ends in a part of its own for what it
+    reads there.
+
+    It changes when a field that the variable reads is edited, when the catalogue says
+    something else of what it reads there, when the run's data becomes other data, and
+    when anything changes that a variable which it reads is made from.
     """
     identity = row.get("knockoff", {}).get("identity", {})
     reads = {variable.name: (*variable.reads, *variable.may_read) for variable in table.variables}
@@ -44,9 +86,22 @@ def input_stamps(table: TableDescription, row: Mapping[str, Any]) -> dict[str, s
             for name in variable.fields_read
             if name not in FIXED_FIELDS
         ]
+        parts += [
+            ["mymdc", name, _shown(value_at(row, f"knockoff.mymdc.{name}.value"))]
+            for name in variable.catalogue_reads
+        ]
         parts.append(identity.get(variable.data))
-        stamps[variable.name] = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
+        stamps[variable.name] = stamp_of(parts)
+        there = read_elsewhere(variable)
+        if there:
+            read = [[name, elsewhere.stamps.get(slashed(name))] for name in there]
+            stamps[variable.name] += f"-{stamp_of(read)}"
     return stamps
+
+
+def stamp_of(parts: Any) -> str:
+    """A short hash of plain data."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:8]
 
 
 def due_variables(
@@ -57,8 +112,11 @@ def due_variables(
     retry: bool = False,
     force: bool = False,
     only: Sequence[str] = (),
+    elsewhere: Elsewhere = NOWHERE,
 ) -> tuple[VariableDescription, ...]:
     """The variables to be computed now, in the order in which they run.
+
+    Those that wait for another table are left out.
 
     Parameters
     ----------
@@ -70,17 +128,68 @@ def due_variables(
         Whether those whose result is current are due too.
     only:
         Variables that are asked for, with what they need; empty for all.
+    elsewhere:
+        How that stands which they read in other tables.
     """
+    due = _due(table, row, event, elsewhere, retry=retry, force=force, only=only)
+    waits = _waits_among(due, elsewhere)
+    return tuple(each for name, each in due.items() if name not in waits)
+
+
+def waiting_variables(
+    table: TableDescription,
+    row: Mapping[str, Any],
+    event: Event,
+    elsewhere: Elsewhere,
+    *,
+    retry: bool = False,
+    force: bool = False,
+    only: Sequence[str] = (),
+) -> dict[str, Wait]:
+    """The variables that are due, but wait for another table; parameters as of `due_variables`."""
+    due = _due(table, row, event, elsewhere, retry=retry, force=force, only=only)
+    return _waits_among(due, elsewhere)
+
+
+def _waits_among(due: Mapping[str, VariableDescription], elsewhere: Elsewhere) -> dict[str, Wait]:
+    waits: dict[str, Wait] = {}
+    for name, variable in due.items():
+        needed = variable.reads_elsewhere
+        lacking = [each for each in needed if each not in elsewhere.made | elsewhere.coming]
+        coming = [
+            each for each in (*needed, *variable.may_read_elsewhere) if each in elsewhere.coming
+        ]
+        behind = [waits[each] for each in variable.reads if each in waits]
+        behind += [
+            waits[each] for each in variable.may_read if each in waits and waits[each].is_coming
+        ]
+        if lacking or coming or behind:
+            names = (*lacking, *coming, *(each for wait in behind for each in wait.names))
+            is_coming = not lacking and all(wait.is_coming for wait in behind)
+            waits[name] = Wait(tuple(dict.fromkeys(names)), is_coming)
+    return waits
+
+
+def _due(
+    table: TableDescription,
+    row: Mapping[str, Any],
+    event: Event,
+    elsewhere: Elsewhere,
+    *,
+    retry: bool,
+    force: bool,
+    only: Sequence[str],
+) -> dict[str, VariableDescription]:
     ours = row.get("knockoff", {})
     there = set(ours.get("data", ()))
     codes, inputs = ours.get("code", {}), ours.get("inputs", {})
     problems = ours.get("problems", {})
-    stamps = input_stamps(table, row)
+    stamps = input_stamps(table, row, elsewhere)
     wanted = _with_needs(table, only)
     due: dict[str, VariableDescription] = {}
     for variable in table.variables:
         key = slashed(variable.name)
-        made = key in codes
+        made = key in codes and not any(_waits(problems, name) for name in variable.outputs)
         if variable.data not in there or variable.transient:
             continue
         if only and variable.name not in wanted:
@@ -94,7 +203,24 @@ def due_variables(
         again = any(name in due for name in (*variable.reads, *variable.may_read))
         if asked or problem or not current or again:
             due[variable.name] = variable
-    return tuple(due.values())
+    return _with_company(table, due, there)
+
+
+def _with_company(
+    table: TableDescription, due: Mapping[str, VariableDescription], there: set[str]
+) -> dict[str, VariableDescription]:
+    """Those that are due, and what leaves in globals of the file what they use."""
+    names = set(due)
+    for variable in reversed(table.variables):
+        if variable.name in names:
+            names.update(variable.computed_with)
+    return {
+        each.name: each for each in table.variables if each.name in names and each.data in there
+    }
+
+
+def _waits(problems: Mapping[str, Any], name: str) -> bool:
+    return bool(problems.get(slashed(name), {}).get("state") == WAITING_FOR_MYMDC)
 
 
 def value_at(row: Mapping[str, Any], name: str) -> Any:

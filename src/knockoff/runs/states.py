@@ -19,7 +19,7 @@ class CellState:
     """One word of design's list of states, and what there is to say about it."""
 
     word: str
-    """As in ``"waiting for proc"``, ``"failed"``, ``"done"``."""
+    """As in ``"waiting for proc"``, ``"waiting for mymdc"``, ``"failed"``, ``"done"``."""
 
     reason: str = ""
     """For people, on one line or several; empty where the word says it all."""
@@ -68,7 +68,7 @@ def state_of(row: Mapping[str, Any], name: str, data: str = "raw") -> CellState:
         return DONE
     working = [_mapping(each) for each in _mapping(ours.get("active")).values()]
     for worker in working:
-        if worker.get("variable") in (name, key):
+        if _is_filled_by(str(worker.get("variable", "")).replace("/", "."), name):
             return CellState("running", f"by process {worker.get('pid')} on {worker.get('host')}")
     if data not in (ours.get("data") or ()):
         return CellState(f"waiting for {data}")
@@ -87,6 +87,11 @@ def has_field(row: Mapping[str, Any], name: str) -> bool:
             return False
         value = value[part]
     return True
+
+
+def _is_filled_by(variable: str, column: str) -> bool:
+    """Whether a column is that of a variable, or one of its several outputs."""
+    return bool(variable) and (column == variable or column.startswith(f"{variable}."))
 
 
 def _told(problem: Mapping[str, Any]) -> CellState:

@@ -133,6 +133,37 @@ class WorkerSettings(_Choices):
     """How long a variable may take that does not say so itself, in seconds."""
 
 
+class MyMdcSettings(_Choices):
+    """The facility's catalogue, where samples, run types and techniques are entered."""
+
+    credentials: Annotated[Path, AfterValidator(_absolute)] | None = None
+    """File with token and server; if not set, usr/mymdc-credentials.yml of the proposal."""
+
+    zwop: str = "https://exfldadev01.desy.de/zwop"
+    """The service that `knockoff mymdc login` asks to write that file."""
+
+    server: str = "https://in.xfel.eu/metadata"
+    """Where an OAuth client signs in; a write token brings its own server."""
+
+    client_id: str | None = None
+    """The OAuth client to sign in as, instead of with the proposal's write token."""
+
+    client_secret: SecretStr | None = None
+    """The secret that belongs to `client_id`."""
+
+    user_email: str | None = None
+    """On whose behalf the OAuth client asks."""
+
+    timeout: Annotated[float, Field(gt=0, le=600)] = 10.0
+    """How long an answer may take, in seconds."""
+
+    refresh: Annotated[float, Field(ge=60, allow_inf_nan=False)] = 3600.0
+    """How often values of recent runs are fetched again while a listener runs, in seconds."""
+
+    recent: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 7 * 86_400.0
+    """For how long after its start a run counts as recent, in seconds."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """One setting as people see it; `shown` has its secrets masked."""
@@ -171,6 +202,9 @@ class Settings(BaseSettings):
 
     workers: WorkerSettings = WorkerSettings()
     """The processes in which variables are computed."""
+
+    mymdc: MyMdcSettings = MyMdcSettings()
+    """The facility's catalogue."""
 
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 

@@ -99,7 +99,7 @@ def _sources(
 
 def _refuse_open_secrets(file: Path, values: Mapping[str, Any]) -> None:
     for key, value in _by_key(Settings, values):
-        is_secret = key == "kafka.security.password" or (
+        is_secret = key in ("kafka.security.password", "mymdc.client_secret") or (
             key == "database" and without_password(str(value)) != value
         )
         if is_secret and file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -143,5 +143,6 @@ def _complaint(details: ErrorDetails, origins: Mapping[str, str]) -> str:
 
 
 def _offender(key: str, value: object) -> str:
-    is_secret = isinstance(value, SecretStr) or key == "database" or "password" in key
+    words = ("password", "secret")
+    is_secret = isinstance(value, SecretStr) or key == "database" or any(w in key for w in words)
     return "" if is_secret or len(repr(value)) > 80 else f"{value!r} cannot be used: "

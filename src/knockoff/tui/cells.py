@@ -9,6 +9,7 @@ from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Literal
 
 from knockoff.runs.states import TROUBLES, state_of
+from knockoff.tui.glyphs import ASCII
 from knockoff.tui.numbers import NumberFormat, shorter
 from knockoff.tui.rows import ABSENT, Row
 from knockoff.tui.text import one_line
@@ -128,9 +129,9 @@ class Hand:
         )
 
     def size(self, array: Document) -> str:
-        """An array's type and shape, as in ``float32 (64, 96)``."""
+        """An array's type and shape, as in ``float32 (64, 96)``; of a long list its length."""
         shape = ", ".join(str(length) for length in array.get("shape") or ())
-        return one_line(f"{array.get('dtype', '?')} ({shape})")
+        return one_line(f"{array.get('dtype', '?')} ({shape})" if shape else str(array.get("dtype", "?")))
 
     def _plain(
         self, column: Column, value: Any, numbers: NumberFormat, width: int, right: bool
@@ -166,10 +167,16 @@ class Hand:
             short = f"{signs.failed} {name}"
             return Cell((f"{short}: {message}" if message else short, short), "failed")
         if state == "blocked":
-            full = f"{signs.blocked} {message or 'blocked'}"
-            return Cell((full, f"{signs.blocked} blocked", signs.blocked), "blocked")
+            return Cell(self._ways_to_say_blocked(problem, message), "blocked")
         full = f"{state}: {message}" if message else state
         return Cell((full, state), "muted", right=False)
+
+    def _ways_to_say_blocked(self, problem: Document, message: str) -> tuple[str, ...]:
+        sign, way = self.glyphs.blocked, problem.get("cause") or ()
+        if self.glyphs is ASCII:
+            message = message.replace("←", "<-")
+        root = [f"{sign} by {one_line(str(way[-1]))}"] if way else []
+        return (f"{sign} {message or 'blocked'}", *root, f"{sign} blocked", sign)
 
     def _waiting(self, column: Column, row: Row, right: bool) -> Cell:
         signs = self.glyphs

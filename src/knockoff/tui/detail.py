@@ -14,6 +14,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from knockoff.runs.causes import ASCII, UNICODE, tree_of
 from knockoff.runs.states import TROUBLES
 from knockoff.tui.chart import chart, picture
 from knockoff.tui.feed import points_of
@@ -89,11 +90,16 @@ class Detail:
         if kind := problem.get("kind"):
             self._say(text, f"  {one_line(str(kind))}", ink)
         text.append("\n")
-        if message := problem.get("message"):
+        strokes = UNICODE if signs.rule == "─" else ASCII
+        tree = tree_of(problem, strokes)
+        if tree:
+            self._say(text, "Because of\n", "muted")
+            self._say(text, "".join(f"  {one_line(line)}\n" for line in tree), "value")
+        elif message := problem.get("message"):
             self._say(text, f"{harmless(str(message))}\n", "value")
-        if cause := problem.get("cause"):
-            arrow = " ← " if signs.rule == "─" else " <- "
-            self._fact(text, "Because", arrow.join(one_line(str(step)) for step in cause))
+        if not tree and (cause := problem.get("cause")):  # of a row that is older than the tree
+            way = strokes.arrow.join(one_line(str(step)) for step in cause)
+            self._fact(text, "Because", way)
         if line := problem.get("context_line"):
             where = f"line {problem['line']} of the context file" if problem.get("line") else ""
             self._say(text, f"\n{where or 'in the context file'}\n", "muted")
@@ -110,7 +116,7 @@ class Detail:
         if len(dims) == len(shape):
             shape = [f"{name} {length}" for name, length in zip(dims, shape, strict=True)]
         times = f" {self._hand.glyphs.times} "
-        self._fact(text, "Array", f"{array.get('dtype', '?')}  {times.join(shape)}")
+        self._fact(text, "Array", f"{array.get('dtype', '?')}  {times.join(shape)}".rstrip())
         if isinstance(nbytes := array.get("nbytes"), int):
             self._fact(text, "Size", _bytes(nbytes))
         if array.get("file"):

@@ -1,0 +1,1 @@
+"""The facility's catalogue of proposals, runs and samples, as MyMdC's HTTP API has it."""
