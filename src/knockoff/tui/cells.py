@@ -131,7 +131,8 @@ class Hand:
     def size(self, array: Document) -> str:
         """An array's type and shape, as in ``float32 (64, 96)``; of a long list its length."""
         shape = ", ".join(str(length) for length in array.get("shape") or ())
-        return one_line(f"{array.get('dtype', '?')} ({shape})" if shape else str(array.get("dtype", "?")))
+        dtype = str(array.get("dtype", "?"))
+        return one_line(f"{dtype} ({shape})" if shape else dtype)
 
     def _plain(
         self, column: Column, value: Any, numbers: NumberFormat, width: int, right: bool
