@@ -21,6 +21,7 @@ from knockoff import Pipeline
 from knockoff.arrays.figures import drawn
 from knockoff.contextfile.loading import load
 from knockoff.database.client import database_name, open_client
+from knockoff.rewriting.classes import rewritten
 from knockoff.rundata.synthetic import write_runs
 from knockoff.workspace import Workspace
 
@@ -135,14 +136,22 @@ def test_what_is_typed_at_a_prompt_prints_what_the_page_says(
     assert printed == [snippet.results for snippet in session.typed]
 
 
+def test_the_rewritten_file_is_what_the_command_writes() -> None:
+    """People decide by it whether they want that."""
+    page = [snippet for snippet in FILES if snippet.page == "coming-from-damnit.md"]
+    place = next(each for each, snippet in enumerate(page) if snippet.language == "python")
+
+    assert rewritten(page[place - 1].code).text == page[place].code
+
+
 def test_the_pages_have_examples() -> None:
     """Else the tests above would pass on nothing."""
     pages = [snippet.page for snippet in FILES]
     assert pages.count("tutorial.md") >= 14
-    assert pages.count("context-file.md") >= 8
-    assert pages.count("values.md") >= 4
-    assert pages.count("coming-from-damnit.md") >= 3
-    assert len(SESSIONS) >= 3
+    assert pages.count("context-file.md") >= 7
+    assert pages.count("values.md") >= 5
+    assert pages.count("coming-from-damnit.md") >= 4
+    assert len(SESSIONS) >= 5
     assert [str(snippet) for snippet in FILES if not snippet.results] == []
     assert {snippet.language for snippet in ALL} == {*FILE, PROMPT}
 

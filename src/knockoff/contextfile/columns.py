@@ -15,6 +15,7 @@ from knockoff.contextfile.places import (
 )
 from knockoff.contextfile.problems import Problem
 from knockoff.contextfile.schemas import fits
+from knockoff.language.group import has_title_of_class
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -62,6 +63,7 @@ class _Check:
                     f"{name} and {seen[title]} have the same title {title!r}.",
                     "Give one of them another title.",
                     self._place_of_title(name),
+                    severity="note" if self._is_title_of_class(name, seen[title]) else "error",
                 )
             seen[title] = name
 
@@ -75,6 +77,15 @@ class _Check:
             for draft in pair
         }
         return len(written) == 1
+
+    def _is_title_of_class(self, *names: str) -> bool:
+        """Whether only the decorator of a group makes them alike; DAMNIT computes such a file."""
+        return self.source.owner is None and all(
+            name in self._drafts
+            and self._drafts[name].scope.path
+            and has_title_of_class(self._drafts[name].scope.owner)
+            for name in names
+        )
 
     def names(self) -> None:
         members = self._scope.members

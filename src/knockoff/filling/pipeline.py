@@ -50,8 +50,8 @@ class Pipeline:
         kind of data, when the first variable asks for it.
     run_data:
         ``"raw"`` or ``"proc"`` to execute only variables that need this kind. Default: all.
-    param_values:
-        Values of ``param#name``.
+    param_values, input_vars:
+        Values of ``param#name``; the second is DAMNIT's older word for the same.
     data_root:
         Folder of all proposals. Default: inside of a variable that of the run being
         filled, else ``EXTRA_DATA_DATA_ROOT``, else the facility's.
@@ -84,13 +84,14 @@ class Pipeline:
         data: Any = None,
         run_data: object = None,
         param_values: Mapping[str, Any] | None = None,
+        input_vars: Mapping[str, Any] | None = None,
         data_root: str | Path | None = None,
     ) -> None:
         self.proposal = None if proposal is None else checked_proposal(proposal)
         self.run_number = None if run_number is None else checked_run(run_number)
         self.data = data
         self.run_data = run_data_kind(run_data)
-        self.param_values: dict[str, Any] = dict(param_values or {})
+        self.param_values: dict[str, Any] = {**(input_vars or {}), **(param_values or {})}
         self.data_root = None if data_root is None else Path(data_root)
         self._name = name
         self._pieces = Pieces()
@@ -200,6 +201,7 @@ class Pipeline:
         data: Any = None,
         run_data: object = None,
         param_values: Mapping[str, Any] | None = None,
+        input_vars: Mapping[str, Any] | None = None,
         data_root: str | Path | None = None,
     ) -> Self:
         """A new pipeline for another run, or with other data; what is not given stays.
@@ -209,15 +211,23 @@ class Pipeline:
         RunKeyError
             As for `Pipeline`.
         """
-        numbers = Pipeline(proposal, run_number, run_data=run_data, data_root=data_root)
+        own = Pipeline(
+            proposal,
+            run_number,
+            run_data=run_data,
+            param_values=param_values,
+            input_vars=input_vars,
+            data_root=data_root,
+        )
+        has_values = param_values is not None or input_vars is not None
         given = {
             "_name": name,
-            "proposal": numbers.proposal,
-            "run_number": numbers.run_number,
+            "proposal": own.proposal,
+            "run_number": own.run_number,
             "data": data,
-            "run_data": None if run_data is None else numbers.run_data,
-            "data_root": numbers.data_root,
-            "param_values": None if param_values is None else dict(param_values),
+            "run_data": None if run_data is None else own.run_data,
+            "data_root": own.data_root,
+            "param_values": own.param_values if has_values else None,
         }
         changes = {what: each for what, each in given.items() if each is not None}
         return self._changed(**changes)
@@ -312,6 +322,11 @@ class Pipeline:
         return {table.scope.spelt(each.name): each for each in table.description.variables}
 
     @property
+    def input_vars(self) -> dict[str, Any]:
+        """The same as `param_values`, as DAMNIT called it before."""
+        return self.param_values
+
+    @property
     def context(self) -> Context:
         """The same as if it had been loaded from a context file.
 
@@ -340,6 +355,7 @@ class Pipeline:
         *,
         data: Any = None,
         param_values: Mapping[str, Any] | None = None,
+        input_vars: Mapping[str, Any] | None = None,
         fields: Mapping[str, Any] | None = None,
         mymdc: Mapping[str, Any] | None = None,
         raise_errors: bool = False,
@@ -354,7 +370,7 @@ class Pipeline:
         ----------
         data:
             Given to variables as the run, instead of the pipeline's own.
-        param_values:
+        param_values, input_vars:
             Values of ``param#name``, beside the pipeline's own.
         fields:
             What people have typed into the row: values of `Editable` fields, and of
@@ -384,7 +400,7 @@ class Pipeline:
             run=self.run_number,
             data_root=self.data_root,
             data=self.data if data is None else data,
-            parameters={**self.param_values, **(param_values or {})},
+            parameters={**self.param_values, **(input_vars or {}), **(param_values or {})},
             mymdc=mymdc or {},
             fields=fields or {},
         )

@@ -229,8 +229,8 @@ def _files_beside(context_file: Path, before: set[str]) -> dict[str, tuple[int, 
     found = {str(context_file)}
     for name in sys.modules.keys() - before:
         file = getattr(sys.modules.get(name), "__file__", None)
-        if file and Path(file).is_relative_to(context_file.parent):
-            found.add(str(file))
+        if file and Path(file).is_relative_to(context_file.parent) and Path(file).is_file():
+            found.add(str(file))  # a context that it loads from text only seems to be a file
     known = {file: Path(file).stat() for file in sorted(found)}
     return {file: (stat.st_mtime_ns, stat.st_size) for file, stat in known.items()}
 

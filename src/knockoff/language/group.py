@@ -140,6 +140,12 @@ def name_of_group(group: Any) -> str | None:
     return name
 
 
+def has_title_of_class(group: Any) -> bool:
+    """Whether it is titled as every instance of its class is that was given no title of its own."""
+    told: _Words = getattr(type(group), _WORDS_MARK)
+    return told.title is not None and group.title == told.title
+
+
 def parameters_of_group(group: object) -> dict[str, Any]:
     """The parameters of one group instance, without its inner groups and linked variables."""
     own = _own_words(type(group))
