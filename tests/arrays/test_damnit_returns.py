@@ -20,7 +20,7 @@ from knockoff.arrays.previews import Thumbnail, Trend, preview_of
 from knockoff.arrays.reading import read_array
 from knockoff.arrays.summaries import summary_of
 from knockoff.arrays.values import Bulk, exact_text, exact_value, normalised
-from knockoff.arrays.variation import varies
+from knockoff.arrays.variation import max_diff
 
 RUN = Path("p1234_r0042")
 TEN = datetime(2026, 5, 4, 10, tzinfo=timezone.utc)
@@ -169,19 +169,20 @@ def test_what_damnit_degrades_is_kept_whole(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "differ"),
+    ("value", "expected"),
     [
-        (np.array([1.0, 1.0 + 1e-6]), True),
-        (np.array([1.0, 1.0 + 1e-12]), False),
-        (np.array([np.nan, 2.0, 2.0]), False),
-        (np.array([1.0, np.inf]), True),
-        (np.array([[0, 0], [0, 255]], np.uint8), True),
-        (np.array([True, False]), True),
-        (np.ma.masked_array([1, 9, 1], [False, True, False]), False),
-        (xr.DataArray([5, 5, 6]), True),
-        (pd.Series([5, 5, 5]), False),
-        (np.array([-(2**63), 2**63 - 1]), True),
-        (np.repeat([1.0, 2.0], 2**21), True),
+        (np.array([1.0, 1.5]), 0.5),
+        (np.array([np.nan, 2.0, 2.0]), 0.0),
+        (np.array([np.nan, np.nan]), None),
+        (np.array([1.0, np.inf]), np.inf),
+        (np.array([np.inf, np.inf]), 0.0),
+        (np.array([[0, 0], [0, 255]], np.uint8), 255.0),
+        (np.array([True, False]), 1.0),
+        (np.ma.masked_array([1, 9, 1], [False, True, False]), 0.0),
+        (xr.DataArray([5, 5, 6]), 1.0),
+        (pd.Series([5, 5, 5]), 0.0),
+        (np.array([-(2**63), 2**63 - 1]), 2.0**64),
+        (np.repeat([1.0, 3.0], 2**21), 2.0),
         (np.array([1.0]), None),
         (np.array(["a", "b"]), None),
         ([1, 2], None),
@@ -189,6 +190,6 @@ def test_what_damnit_degrades_is_kept_whole(tmp_path: Path) -> None:
         (xr.Dataset(), None),
     ],
 )
-def test_an_array_that_varies_is_told_from_one_that_does_not(value: Any, differ: Any) -> None:
-    """A motor that moved during the run is seen at a glance: its cell is bold."""
-    assert varies(value) is differ
+def test_an_array_says_how_far_its_numbers_differ(value: Any, expected: float | None) -> None:
+    """A motor that moved during the run is seen at a glance, and by how much."""
+    assert max_diff(value) == expected

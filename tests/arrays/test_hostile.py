@@ -21,7 +21,7 @@ from knockoff.arrays.parts import write_part
 from knockoff.arrays.previews import preview_of
 from knockoff.arrays.summaries import summary_of
 from knockoff.arrays.values import exact_text, normalised
-from knockoff.arrays.variation import varies
+from knockoff.arrays.variation import max_diff
 from knockoff.errors import ArrayError, VariableError
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def test_what_misbehaves_is_refused_in_words(tmp_path: Path, name: str) -> None:
         lambda: normalised(value),
         lambda: exact_text(value),
         lambda: preview_of(value),
-        lambda: varies(value),
+        lambda: max_diff(value),
         lambda: summary_of(value, None),
         lambda: summary_of(value, "mean"),
     ]

@@ -73,6 +73,22 @@ def test_xarray_opens_every_variable_by_its_group(tmp_path: Path, trains: int) -
         assert file["both/a"].dims[0].keys() == ["trainId"]
 
 
+def test_a_dataset_keeps_its_own_attributes(tmp_path: Path) -> None:
+    """What xarray opens is what was returned: the column's title is not written over its own."""
+    returned = xr.Dataset({"a": ("x", [1, 2])}, attrs={"title": "Peaks", "units": "eV"})
+    bare = xr.Dataset({"a": ("x", [1, 2])})
+    about = {"title": "Column", "units": "mm", "description": "of the column"}
+    cells = [
+        RunCell("returned", array=written(tmp_path, "returned", returned), about=about),
+        RunCell("bare", array=written(tmp_path, "bare", bare), about=about),
+    ]
+    path = write_run_file(tmp_path, RUN, cells)
+
+    for name, expected in (("returned", returned), ("bare", bare)):
+        with xr.open_dataset(path, group=name, engine="h5netcdf") as opened:
+            xr.testing.assert_identical(opened.load(), expected)
+
+
 def test_a_table_of_pandas_is_a_dataset_to_xarray(tmp_path: Path) -> None:
     """The recipe in the documentation: open_dataset(...).to_dataframe(), and its index."""
     table = pd.DataFrame(
@@ -106,7 +122,12 @@ def test_values_summaries_previews_and_errors_stand_where_people_look(tmp_path: 
             3.5,
             written(tmp_path, "image", np.eye(3)),
             {"png": b"\x89PNG"},
-            about={"summary_method": "mean", "background": "#ff0000", "units": "keV"},
+            about={
+                "summary_method": "mean",
+                "background": "#ff0000",
+                "units": "keV",
+                "max_diff": 1.0,
+            },
         ),
         RunCell("line", array=written(tmp_path, "line", np.arange(5)), preview=trend),
         RunCell("hits", error=CellError("KeyError", "'device'")),
@@ -123,11 +144,12 @@ def test_values_summaries_previews_and_errors_stand_where_people_look(tmp_path: 
         assert bytes(file["raw/data"][()]) == b"\0\1"
         assert "nothing" not in file
         assert (file["image/data"][()] == np.eye(3)).all()
-        assert file["image"].attrs["units"] == "keV"
+        assert dict(file["image"].attrs) == {"units": "keV", "kind": "ndarray"}
         reduced = file[".reduced/image"]
         assert reduced[()] == 3.5
         assert reduced.attrs["summary_method"] == "mean"
         assert reduced.attrs["background"] == "#ff0000"
+        assert reduced.attrs["max_diff"] == 1.0
         assert bytes(file[".preview/image"][()]) == b"\x89PNG"
         line = file[".preview/line"][()]
         assert np.array_equal(line, np.array([[0, 1], [5, np.nan]]), equal_nan=True)

@@ -40,6 +40,10 @@ class Runs(Run):
     def energy(self, data: DataCollection) -> np.ndarray:
         return data[XGM, "data.intensityTD"].ndarray()
 
+    @Variable(title="Strongest")
+    def strongest(self) -> list[float]:
+        return sorted(self.energy.max(axis=0).tolist())[-3:]
+
     @Variable(title="Hits/Number")
     def hits(self) -> int:
         return int((self.energy > self.threshold).sum())

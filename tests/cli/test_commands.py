@@ -151,8 +151,8 @@ def test_process_goes_on_past_a_run_that_is_not_there(knockoff: Shell) -> None:
 
 def test_plots_are_files_that_stand_alone(knockoff: Shell, tmp_path: Path) -> None:
     """They are sent by mail and opened without a network."""
-    for words in (("1", "energy"), ("run", "energy")):
-        file = tmp_path / f"{words[0]}.html"
+    for words in (("1", "energy"), ("1", "strongest"), ("run", "energy")):
+        file = tmp_path / f"{'-'.join(words)}.html"
         done = knockoff("plot", *words, "--output", str(file))
         assert (done.status, done.out.strip()) == (0, str(file)), done.said[-500:]
         assert "<script" in file.read_text()

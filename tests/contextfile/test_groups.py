@@ -590,6 +590,32 @@ lpd = Detector("LPD 500K")
     assert table.variable("mid.xgm.energy").tags == ("Diag", "SA2", "beam")
 
 
+def test_instances_may_share_the_title_of_their_class(
+    filled: Filled, loaded: Loaded, problems: Problems
+) -> None:
+    """DAMNIT computes such a file; nobody wrote the same title twice, so it is only told."""
+    text = """
+@Group(title="Shared")
+class Shared:
+    base: int = 0
+
+    @Variable(title="Value")
+    def value(self, run):
+        return self.base
+
+one = Shared(base=1)
+two = Shared(base=2)
+"""
+    assert values(filled(text)) == {"one.value": 1, "two.value": 2}
+    notes = loaded(WORDS + text).description.notes
+    (note,) = [each for each in notes if "title" in each.message]
+    assert note.is_note
+    assert "two.value and one.value have the same title 'Shared/Value'" in note.message
+
+    found = problems(WORDS + 'one = Xgm(title="X")\ntwo = Xgm(title="X", offset=1)')
+    assert not any(each.is_note for each in found)
+
+
 # In run classes
 
 
@@ -664,3 +690,43 @@ def test_the_code_of_a_variable_changes_with_what_its_group_is_given(loaded: Loa
     }
 
     assert codes["one"] != codes["two"]
+
+
+def test_a_link_follows_what_a_derived_class_replaced(loaded: Loaded) -> None:
+    """The group is inherited as it is written: it reads the column of that name."""
+    context = loaded("""
+from typing import Any
+from knockoff import Group, Run, Variable
+
+@Group
+class Xgm:
+    device: str
+
+    @Variable
+    def energy(self, data): ...
+
+@Group
+class Sample:
+    energy: Any
+    offset: Any
+
+    @Variable
+    def dose(self): return self.energy + self.offset
+
+class Runs(Run):
+    xgm = Xgm(device="A")
+
+    @Variable
+    def offset(self): return 1
+
+    sample = Sample(energy=xgm.energy, offset=offset)
+
+class Others(Runs):
+    xgm = Xgm(device="B")
+
+    @Variable
+    def offset(self): return 2
+""")
+
+    for table in context.tables.values():
+        assert table.description.variable("sample.dose").reads == ("xgm.energy", "offset")

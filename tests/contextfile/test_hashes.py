@@ -178,6 +178,26 @@ class Runs(Run):
     assert first != second
 
 
+def test_what_a_summary_is_given_beforehand_counts(loaded: Loaded) -> None:
+    """Another percentile is another number in the cell."""
+    text = """
+from functools import partial
+import numpy as np
+from knockoff import Run, Variable
+
+class Runs(Run):
+    @Variable(summary=partial(np.percentile, q=5))
+    def a(self, data) -> np.ndarray:
+        return np.arange(101.0)
+"""
+    first = loaded(text).tables["runs"].description.variable("a")
+    again = loaded(text).tables["runs"].description.variable("a")
+    second = loaded(text.replace("q=5", "q=95")).tables["runs"].description.variable("a")
+
+    assert first.code == again.code != second.code
+    assert first.summary == second.summary == "percentile"
+
+
 def test_a_constant_that_is_an_object_counts_with_what_is_in_it(loaded: Loaded) -> None:
     """Geometries and calibrations are often dataclasses, enums or arrays."""
     text = """

@@ -973,3 +973,32 @@ def test_super_of_a_plain_method_reads_for_its_caller(loaded: Loaded) -> None:
 
     assert hits.reads == ("level",)
     assert hits.code != again.code
+
+
+@pytest.mark.parametrize(
+    ("parameter", "given"),
+    [
+        ('Annotated[int, "var#hits"] | None = None', ("var", "hits")),
+        ("\"Optional[Annotated[int, 'var#hits']]\" = None", ("var", "hits")),
+        ("\"Annotated[int, 'var#hits']\"", ("var", "hits")),
+        ("\"'var#hits'\"", ("var", "hits")),
+        ('Annotated[Any, Source("A/B/C", "data")] | None = None', ("source", "")),
+        ("DataCollection | None = None", ("data", "")),
+        ('Annotated["DataCollection", "the run"] | None = None', ("data", "")),
+        ('"extra_data.DataCollection"', ("data", "")),
+    ],
+)
+@pytest.mark.parametrize("future", ["", "from __future__ import annotations\n"])
+def test_a_mark_is_found_wherever_a_hint_may_have_it(
+    loaded: Loaded, parameter: str, given: tuple[str, str], future: str
+) -> None:
+    """In a union, and in text, which the future import makes text once more."""
+    context = loaded(
+        f"{future}from typing import Annotated, Any, Optional\n"
+        "from extra_data import DataCollection\nfrom knockoff import Run, Source, Variable\n"
+        "class Runs(Run):\n    @Variable\n    def hits(self) -> int: return 1\n"
+        f"    @Variable\n    def a(self, *, data: DataCollection = 0, x: {parameter}): ...\n"
+    )
+
+    inputs = {each.parameter: each for each in context.tables["runs"].formulas["a"].inputs}
+    assert (inputs["x"].kind, inputs["x"].name) == given

@@ -246,6 +246,9 @@ def test_a_problem_points_at_the_word_that_is_wrong(marked: Marked, kind: str) -
 
 
 NOTES = {
+    "a read of what nobody wrote": in_runs(
+        "    @Variable\n    def a(self):\n        return ⟨self.calibration"
+    ),
     "a read by a name that is not spelt out": in_runs(
         "    @Variable\n    def a(self, x: int = 1):\n        return ⟨getattr(self, 'b' + 'c')"
     ),
@@ -412,3 +415,64 @@ def test_a_good_file_gives_no_alarm(loaded: Loaded) -> None:
 def test_the_shipped_files_give_no_alarm(path: Path) -> None:
     """They are what people start from."""
     assert load(path).description.notes == ()
+
+
+def test_a_circle_hides_no_other_problem(marked: Marked) -> None:
+    """Who has mended one circle does not want to be told of the next thing then."""
+    problems, wanted = marked(
+        HEAD
+        + """
+class Runs(Run):
+    @Variable
+    def a(self): return ⟨self.b
+
+    @Variable
+    def b(self): return self.a
+
+    @Variable(direction=before_event)
+    def early(self): return ⟨self.late
+
+    @Variable
+    def late(self, data): ...
+
+    @Variable(data=⟨"raw")
+    def raw(self): return self.corrected
+
+    @Variable(data="proc")
+    def corrected(self): return self.b
+
+class Others(Run):
+    @Variable
+    def here(self, there: ⟨Annotated[int, "var#Thirds.there"]): ...
+
+class Thirds(Run):
+    @Variable
+    def there(self, here: Annotated[int, "var#Others.here"]): ...
+"""
+    )
+
+    assert {(each.line, each.column) for each in problems} == wanted
+    assert len(problems) == 4
+
+
+def test_what_a_group_makes_of_itself_is_there(loaded: Loaded) -> None:
+    """Its class does not show what ``__post_init__`` assigns."""
+    context = loaded("""
+from knockoff import Group, Run, Variable
+
+@Group
+class Xgm:
+    device: str
+
+    def __post_init__(self):
+        self.output = f"{self.device}:output"
+
+    @Variable
+    def energy(self, data):
+        return self.output
+
+class Runs(Run):
+    xgm = Xgm(device="A/B/C")
+""")
+
+    assert context.description.notes == ()

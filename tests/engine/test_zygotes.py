@@ -169,6 +169,26 @@ async def test_a_changed_module_beside_the_context_file_counts(place: Place) -> 
     assert first.tables[0].variable("value").code != second.tables[0].variable("value").code
 
 
+async def test_a_context_file_may_load_another_one_from_text(place: Place) -> None:
+    """What is loaded so seems to lie beside it, and is no file that could change."""
+    context = place.context(
+        """
+from damnit_ctx import Pipeline
+
+inner = Pipeline.from_str("from damnit_ctx import Variable\\n@Variable\\ndef one(run): return 1")
+
+@Variable
+def twice(run: "meta#run_number") -> int:
+    return 2 * inner.execute(data=run)["one"]
+"""
+    )
+    async with open_engine(place.settings) as engine:
+        await engine.describe(context)
+        found = await results(engine, context, place.task(), ("twice",))
+
+    assert found["twice"].fields == {"twice": 2}
+
+
 async def test_a_broken_context_file_leaves_the_last_good_one_in_use(place: Place) -> None:
     """A typing mistake at three in the morning must not stop the table."""
     async with open_engine(place.settings) as engine:

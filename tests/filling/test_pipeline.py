@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -486,12 +487,17 @@ def test_a_skip_is_not_raised() -> None:
     assert results.outcomes == {"unwanted": "skipped"}
 
 
-def test_what_a_table_could_not_store_fails_here_as_well() -> None:
+@pytest.mark.parametrize(
+    "value",
+    [object(), np.array([1, object()], dtype=object), xr.DataArray([1.0], attrs={"a": object()})],
+    ids=["object", "array of objects", "attribute"],
+)
+def test_what_a_table_could_not_store_fails_here_as_well(value: object) -> None:
     """A test that is green says that the cell will be filled."""
 
     @Variable
     def unstorable() -> object:
-        return object()
+        return value
 
     results = Pipeline().add(unstorable).execute()
 
@@ -671,6 +677,42 @@ def test_another_context_is_another_pipeline() -> None:
     assert (other.name, other.proposal, other.run_number, other.data) == ("b", 3, 2, XGM)
     assert (pipeline.param_values, other.param_values) == ({"value": 1}, {"value": 2})
     assert "late" not in pipeline.vars
+
+
+def test_parameters_may_go_by_the_name_that_they_had_before() -> None:
+    """Notebooks written for DAMNIT say `input_vars`, and go on working."""
+    given = {"value": 1}
+    pipeline = Pipeline(data=XGM, input_vars=given).add(parameter)
+    other = pipeline.with_context(input_vars={"value": 2})
+    given["value"] = 9
+
+    assert (pipeline.input_vars, other.input_vars) == ({"value": 1}, {"value": 2})
+    assert pipeline.input_vars is pipeline.param_values
+    pipeline.execute()
+    other.execute()
+    other.execute(input_vars={"value": 3})
+    other.execute(input_vars={"value": 3}, param_values={"value": 4})
+    assert SEEN == [1, 2, 3, 4]
+
+
+def test_a_summary_that_fails_leaves_the_value() -> None:
+    """As in a table: the array is there, and beside it why it has no summary."""
+
+    @Variable(summary="max")
+    def empty(run: Any) -> Any:
+        return np.array([])
+
+    @Variable
+    def size(run: Any, empty: Annotated[Any, "var#empty"]) -> int:
+        return int(empty.size)
+
+    results = Pipeline(data=XGM).add(empty, size).execute()
+
+    assert results["empty"].shape == (0,)
+    assert results.errors["empty"].kind == "SummaryError"
+    assert results.summaries["empty"] is None
+    assert results.outcomes["empty"] == "failed"
+    assert results["size"] == 0
 
 
 def test_results_are_gone_when_another_variable_is_added() -> None:
@@ -1105,3 +1147,11 @@ def test_what_the_default_cannot_be_is_told_as_a_problem_of_the_file(tmp_path: P
 
 def _numbers(key: RunKey) -> tuple[int, int]:
     return key.proposal, key.run
+
+
+ONE = Variable(title="One")(lambda: 1)
+
+
+def test_a_lambda_is_called_as_it_is_assigned() -> None:
+    """It has no name of its own that a column could have."""
+    assert Pipeline(data={}).add(ONE).execute()["ONE"] == 1

@@ -164,6 +164,8 @@ def test_what_varies_is_bold_unless_its_author_says_otherwise(fill: Fill) -> Non
     assert cells["moved"].style == {"bold": True}
     assert cells["stood"].style is None
     assert cells["plain"].style == {"bold": False}
+    differences = {name: cell.array and cell.array["max_diff"] for name, cell in cells.items()}
+    assert differences == {"moved": 1.0, "stood": 0.0, "plain": 1.0}
 
 
 def test_a_class_of_the_context_file_is_itself_again_for_a_later_variable(fill: Fill) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knockoff.language.order import CircularVariablesError, in_order
+from knockoff.language.order import CircularVariablesError, circles_in, in_order, without_circles
 
 NAMES = [f"v{number}" for number in range(12)]
 
@@ -58,3 +58,13 @@ def test_every_circle_is_named(reads: dict[str, list[str]], circle: list[str]) -
 def test_variables_that_are_free_keep_the_order_of_the_file() -> None:
     """So that people find their columns and logs in the order in which they wrote them."""
     assert in_order({"c": [], "a": [], "b": ["a"]}) == ("c", "a", "b")
+
+
+def test_what_is_left_without_circles_has_an_order() -> None:
+    """Only the steps of the circle go; whatever else is read comes first still."""
+    reads = {"a": ["b", "c"], "b": ["a", "c"], "c": [], "d": ["a"]}
+
+    left = without_circles(reads, circles_in(reads))
+
+    assert left == {"a": ("c",), "b": ("c",), "c": (), "d": ("a",)}
+    assert in_order(left) == ("c", "a", "b", "d")

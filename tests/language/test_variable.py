@@ -127,3 +127,9 @@ def test_a_skip_has_a_reason_or_none() -> None:
     """The reason is what the cell shows."""
     assert Skip("dark").reason == "dark"
     assert Skip().reason == ""
+
+
+def test_a_cell_in_a_cell_is_refused() -> None:
+    """It would be stored as a map of colours and previews."""
+    with pytest.raises(TypeError, match="data is a Cell already: return that"):
+        Cell(Cell(3), bold=True)

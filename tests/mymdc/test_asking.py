@@ -14,6 +14,7 @@ from knockoff.mymdc.answers import Known, Unavailable, UnknownYet
 from knockoff.mymdc.errors import (
     NoAnswerError,
     NoSuchEntryError,
+    NoTokenServiceError,
     RedirectedError,
     SignInRefusedError,
     WrongAnswerError,
@@ -359,5 +360,5 @@ async def test_zwop_is_asked_for_a_token_as_the_facility_does(
         "dry_run": ["false"],
     }  # fmt: skip
     mymdc.always = Answer(500)
-    with pytest.raises(NoAnswerError, match="500 Internal"):
+    with pytest.raises(NoTokenServiceError, match=r"500 Internal.*inside the facility's network"):
         await have_token_written(settings, proposal.number, proposal.root, overwrite=True)

@@ -317,6 +317,44 @@ class Runs(Run):
     assert str(workspace.proposal) in problem["message"]
 
 
+async def test_columns_of_groups_within_groups_may_all_fail(
+    make_workspace: Callable[[str], Workspace], plain: Callable[[Workspace], Database]
+) -> None:
+    """A detector in a hutch has its reasons kept like any column, and leaves no empty group."""
+    workspace = make_workspace("""
+from damnit_ctx import Group, Variable
+
+@Group
+class Detector:
+    @Variable
+    def photons(self):
+        raise ValueError("no photons")
+
+@Group
+class Hutch:
+    detector: Detector
+
+    @Variable
+    def ratio(self, photons: "self#detector.photons"):
+        return 1 / photons
+
+hutch = Hutch(detector=Detector())
+
+@Variable
+def number(run: "meta#run_number"):
+    return run
+""")
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        await fill(recorder, 5)
+        row: Any = await plain(workspace).runs.find_one()
+
+    assert row["number"] == 5
+    problems = row["knockoff"]["problems"]
+    assert problems["hutch/detector/photons"]["message"] == "no photons"
+    assert problems["hutch/ratio"]["state"] == "blocked"
+    assert "hutch" not in row
+
+
 async def test_a_context_file_with_a_syntax_error_is_refused_with_its_place(
     make_workspace: Callable[[str], Workspace],
 ) -> None:
@@ -643,3 +681,72 @@ class Shots(Document):
         row: Any = await plain(workspace).shots.find_one()
 
     assert (row["foo"], row["n"], row["notes"]) == (6, 5, ["seen"])
+
+
+ONCE = """
+from pathlib import Path
+from typing import Annotated, TypedDict
+from knockoff import Editable, Insert, Run, Update, Variable
+from typing_extensions import NotRequired
+
+class Fit(TypedDict):
+    center: float
+    width: NotRequired[float]
+
+def count(name):
+    with Path(__file__).with_name("count.txt").open("a") as file:
+        file.write(name + " ")
+
+class Runs(Run):
+    threshold: Annotated[float, Editable] | None = None
+
+    @Variable
+    def fit(self) -> Fit:
+        count("fit")
+        return {"center": 1.5}
+
+    @Variable(event=Insert)
+    def first(self) -> float | None:
+        count("first")
+        return self.threshold
+
+    @Variable(event=[Insert, Update])
+    def always(self) -> float | None:
+        count("always")
+        return self.threshold
+
+    @Variable
+    def large(self) -> list[int]:
+        return [2**40, -(2**63)]
+"""
+
+
+async def test_who_asks_again_gets_what_may_be_otherwise_and_no_more(
+    make_workspace: Callable[[str], Workspace], plain: Callable[[Workspace], Database]
+) -> None:
+    """An output that was left out is no failure, and who runs on Insert does not see an edit."""
+    workspace = make_workspace(ONCE)
+    key = RunKey(workspace.proposal, 2)
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        await fill(recorder, 2)
+        assert sorted(counted(workspace)) == ["always", "first", "fit"]
+        await recorder.work_off(await recorder.ask_again(key, retry=True))
+        assert counted(workspace)[3:] == []
+
+        async with open_editing(workspace, workspace.settings()) as editing:
+            await editing.set_field(key, "threshold", "0.75")
+        await recorder.work_off(["runs/2/edit", *await recorder.ask_again(key, retry=True)])
+        assert counted(workspace)[3:] == ["always"]
+    workspace.context_file.write_text(
+        ONCE.replace("class Runs", "LIMIT = 3\n\nclass Runs").replace(
+            'count("first")', 'count("first") or LIMIT'
+        )
+    )
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        await recorder.work_off(await recorder.ask_again(key, retry=True))
+        run: Any = await recorder.tables.classes["runs"].find_one()
+        assert [type(each) for each in await run.value("large")] == [int, int]
+
+    assert counted(workspace)[4:] == ["first"]
+    row: Any = await plain(workspace).runs.find_one()
+    assert (row["first"], row["always"]) == (0.75, 0.75)

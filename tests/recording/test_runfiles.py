@@ -19,6 +19,7 @@ import xarray as xr
 from knockoff.arrays.parts import write_part
 from knockoff.arrays.reading import ArrayMissingError, read_array
 from knockoff.arrays.references import ArrayReference
+from knockoff.arrays.values import exact_value
 from knockoff.database.jobs import claim
 from knockoff.database.versions import versions
 from knockoff.recording.opening import open_recorder
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 CONTEXT = """
 from pathlib import Path
-from typing import TypedDict
+from typing import Annotated, TypedDict
 import numpy as np
 import xarray as xr
 from knockoff import Cell, Group, Run, Skip, Variable
@@ -46,9 +47,12 @@ def version():
     file = Path(__file__).with_name("version.txt")
     return int(file.read_text()) if file.exists() else 0
 
+def middle(profile):
+    return profile[25]
+
 class Beam(TypedDict):
     mean: float
-    profile: np.ndarray
+    profile: Annotated[np.ndarray, Variable(summary=middle)]
 
 @Group
 class XGM:
@@ -63,6 +67,14 @@ class Runs(Run):
     @Variable(title="Trains")
     def trains(self) -> int:
         return Cell(1086, bold=True, background="#00ff00")
+
+    @Variable(title="Peaks", units="eV")
+    def peaks(self) -> xr.Dataset:
+        return xr.Dataset({"energy": ("peak", [1.5, 2.5])}, attrs={"title": "found"})
+
+    @Variable
+    def pulses(self) -> int:
+        return 2**70
 
     @Variable
     def beam(self) -> Beam:
@@ -139,10 +151,19 @@ async def test_the_file_of_a_run_is_complete_when_the_recorder_ends(
     path = run_file(workspace, 42)
     with xr.open_dataset(path, group="xgm_sa2/pulse_energy", engine="h5netcdf") as opened:
         assert dict(opened["data"].sizes) == {"trainId": 30, "pulse": 4}
+    with xr.open_dataset(path, group="peaks", engine="h5netcdf") as opened:
+        assert opened.attrs == {"title": "found"}
     with h5py.File(path) as file:
         assert file["xgm_sa2/pulse_energy/data"].shape == (30, 4)
         reduced = file[".reduced/xgm_sa2/pulse_energy"]
         assert (reduced[()], reduced.attrs["units"]) == (0.0, "uJ")
+        assert (reduced.attrs["summary_method"], reduced.attrs["max_diff"]) == ("mean", 0.0)
+        profile = file[".reduced/beam/profile"]
+        assert (profile[()], profile.attrs["summary_method"]) == (25.0, "middle")
+        assert profile.attrs["max_diff"] == 49.0
+        pulses = file["pulses/data"]
+        assert (pulses[()], exact_value(pulses.attrs["exact"])) == (2.0**70, 2**70)
+        assert "summary_method" not in pulses.attrs
         trains = file[".reduced/trains"]
         assert (trains[()], trains.attrs["bold"], trains.attrs["background"]) == (
             1086,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from knockoff.runs.stamps import dotted, slashed
 from knockoff.runs.states import CellState, state_of
 
 WORKING = {"raw": {"state": "running", "host": "max-exfl7", "pid": 41, "variable": "b"}}
@@ -85,3 +86,9 @@ def test_what_somebody_should_look_at_is_told_apart() -> None:
     assert CellState("failed").is_trouble
     assert not CellState("skipped").is_trouble
     assert str(CellState("failed", "'a'", "KeyError")) == "failed: KeyError: 'a'"
+
+
+def test_a_key_tells_what_the_column_is_called() -> None:
+    """People are told of ``mid.agipd.photons``, and never of the key that it has in a row."""
+    assert slashed("mid.agipd.photons") == "mid/agipd/photons"
+    assert dotted(slashed("mid.agipd.photons")) == "mid.agipd.photons"

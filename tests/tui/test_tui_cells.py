@@ -49,6 +49,18 @@ def test_a_failed_cell_names_the_error_and_its_message(hand: Hand, row: Callable
         ({"data": ["proc"], "active": {"proc": {"state": "running"}}}, "○ queued"),
         ({"data": ["proc"], "active": {"proc": {"variable": "image"}}}, "◐ running"),
         ({"arrays": {"image": {"dtype": "float32", "shape": [64, 96]}}}, "float32 (64, 96)"),
+        (
+            {"arrays": {"image": {"kind": "image", "dtype": "uint8", "shape": [480, 640, 4]}}},
+            "image (480, 640)",
+        ),
+        (
+            {"arrays": {"image": {"kind": "dataset", "dtype": "", "shape": [4, 3]}}},
+            "dataset (4, 3)",
+        ),
+        (
+            {"arrays": {"image": {"kind": "ndarray", "dtype": "[('n', '<i4')]", "shape": [7]}}},
+            "structured (7)",
+        ),
     ],
 )
 def test_every_empty_cell_says_why(
@@ -56,6 +68,11 @@ def test_every_empty_cell_says_why(
 ) -> None:
     """An empty cell without a reason makes people restart things."""
     assert cell(hand, IMAGE, row(1, **ours)).text == text
+
+
+def test_a_complex_number_is_written_as_one(hand: Hand, row: Callable[..., Any]) -> None:
+    """MongoDB has no complex numbers; nobody should see what stands in for them."""
+    assert cell(hand, HITS, row(1, {"spb.hits": {"real": 1.5, "imag": -2.0}})).text == "1.5-2j"
 
 
 def test_none_is_a_result_and_no_waiting(hand: Hand, row: Callable[..., Any]) -> None:

@@ -95,6 +95,21 @@ def write_group(group: h5py.Group, bundle: Bundle, compression: Compression) -> 
     return header[0]["at"] if bundle.main else ""
 
 
+def refuse_unstorable(bundle: Bundle) -> None:
+    """Find out, without a file, whether a bundle can be written.
+
+    Raises
+    ------
+    UnsupportedValueError
+        As of `write_group`.
+    """
+    for position, member in enumerate(bundle.members):
+        what = _what(bundle, member, is_main=bundle.main and position == 0)
+        encoded(member.array, what, netcdf=bundle.kind in _LABELLED)
+        _attributes_to_json(member.attrs, what)
+    _attributes_to_json(bundle.attrs, f"A {bundle.kind}")
+
+
 def read_group(group: h5py.Group, selection: Selection | None = None) -> Bundle:
     """Read a bundle, or the selected part of it with the coordinates that belong to that.
 

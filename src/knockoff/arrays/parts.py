@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 import h5py
 
 from knockoff.arrays.bundles import Bundle, bundled
-from knockoff.arrays.groups import write_group
+from knockoff.arrays.groups import refuse_unstorable, write_group
 from knockoff.arrays.references import ArrayReference
 from knockoff.errors import ArrayError
 
@@ -66,6 +66,17 @@ def part_name(key: RunKey, table: str, variable: str, attempt: int | str) -> str
         digest = blake2b(stem.encode(), digest_size=8).hexdigest()
         stem = f"{stem.encode()[:180].decode(errors='ignore')}~{digest}"
     return f"{run_folder(key)}/{stem}.{attempt}"
+
+
+def refuse_unwritable(value: object) -> None:
+    """Refuse what `write_part` would, where nothing is to be written.
+
+    Raises
+    ------
+    UnsupportedValueError
+        The value is of a type that cannot be stored; the message says what to return instead.
+    """
+    refuse_unstorable(bundled(value))
 
 
 def write_part(

@@ -39,6 +39,8 @@ class ArrayReference:
     """Names of the axes; None for a bare ndarray."""
     nbytes: int
     """Size in memory; on disk it is compressed."""
+    max_diff: float | None = None
+    """Difference of the largest and the smallest number; None for what has no two numbers."""
 
     @property
     def group(self) -> str:
@@ -48,7 +50,7 @@ class ArrayReference:
         return self.dataset.rpartition("/")[0] or "/"
 
     def to_json(self) -> dict[str, Any]:
-        """As stored in MongoDB under ``knockoff.arrays``; `dims` is left out if there are none."""
+        """As stored in MongoDB under ``knockoff.arrays``; what is None is left out."""
         document: dict[str, Any] = {
             "file": self.file,
             "dataset": self.dataset,
@@ -59,6 +61,8 @@ class ArrayReference:
         }
         if self.dims is not None:
             document["dims"] = list(self.dims)
+        if self.max_diff is not None:
+            document["max_diff"] = self.max_diff
         return document
 
     @classmethod
@@ -77,7 +81,7 @@ class ArrayReference:
                     f"An array of kind {kind!r} was written by a newer knockoff; "
                     f"this one reads {', '.join(KINDS)}. Update knockoff."
                 )
-            dims = document.get("dims")
+            dims, max_diff = document.get("dims"), document.get("max_diff")
             return cls(
                 file=str(document["file"]),
                 dataset=str(document["dataset"]),
@@ -86,6 +90,7 @@ class ArrayReference:
                 shape=tuple(int(length) for length in document["shape"]),
                 dims=None if dims is None else tuple(str(dim) for dim in dims),
                 nbytes=int(document["nbytes"]),
+                max_diff=None if max_diff is None else float(max_diff),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise ArrayError(

@@ -88,7 +88,7 @@ class RunCell:
     preview: Mapping[str, Any] | None = None
     """As in ``knockoff.previews``: a ``trend`` or the bytes of a ``png``."""
     error: CellError | None = None
-    about: Mapping[str, str | bool] = field(default_factory=dict)
+    about: Mapping[str, str | bool | float] = field(default_factory=dict)
     """Units, title, bold ...: attributes of what the table shows."""
 
 
@@ -190,13 +190,15 @@ class _RunFile:
                 adopt(source, group, reference.file, self._names_below(cell.name), self._axes)
         except ArrayError as error:
             return CellError(type(error).__name__, str(error))
-        _describe(group.id, {name: each for name, each in cell.about.items() if name in _OF_ARRAYS})
+        if reference.kind != "dataset":  # the group's attributes are its own
+            of_array = {name: each for name, each in cell.about.items() if name in _OF_ARRAYS}
+            _describe(group.id, {"kind": reference.kind, **of_array})
         return None
 
     def _show_preview(self, cell: RunCell, preview: Mapping[str, Any]) -> None:
         if "png" in preview:
             values = np.frombuffer(preview["png"], np.uint8)
-            about: dict[str, str | bool] = {"format": "png"}
+            about: dict[str, str | bool | float] = {"format": "png"}
         else:
             trend = preview["trend"]
             values = np.array([trend["x"], trend["y"]], np.float64)  # a gap is NaN
@@ -272,15 +274,15 @@ def _storable(value: Scalar) -> dict[str, Any] | str:
     return _text(json.dumps(value, ensure_ascii=False, default=str))
 
 
-def _describe(target: Any, about: Mapping[str, str | bool]) -> None:
+def _describe(target: Any, about: Mapping[str, str | bool | float]) -> None:
     """Write attributes of the group or dataset with this id."""
     for name, content in about.items():
-        if isinstance(content, bool):
-            dtype, stored = _TYPES[bool]
-        else:
+        if isinstance(content, str):
             dtype, stored, content = _TEXT, _STORED_TEXT, _text(content)  # noqa: PLW2901
-        if h5py.h5a.exists(target, name.encode()):  # a part has some of them, too
-            h5py.h5a.delete(target, name.encode())
+        else:
+            dtype, stored = _TYPES[type(content)]
+        if h5py.h5a.exists(target, name.encode()):  # the value brings it itself
+            continue
         attribute = h5py.h5a.create(target, name.encode(), stored, _SCALAR)
         attribute.write(np.array(content, dtype))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from knockoff.errors import EditError
 from knockoff.runkey import RunKey
-from knockoff.runs.stamps import slashed
+from knockoff.runs.stamps import slashed, value_at
 from knockoff.runs.states import state_of
 
 if TYPE_CHECKING:
@@ -76,26 +76,31 @@ def _variable_written(
     arrays: Path, column: Mapping[str, Any], row: Mapping[str, Any], file: Path | None
 ) -> Path:
     from knockoff.arrays.references import ArrayReference
-    from knockoff.plotting.arrays import figure_of_variable
+    from knockoff.plotting.arrays import figure_of_array, figure_of_variable
     from knockoff.plotting.pages import write_html
 
-    name = str(column["name"])
-    stored = row["knockoff"].get("arrays", {}).get(slashed(name))
-    if stored is None:
-        state = state_of(row, name, str(column.get("data") or "raw"))
-        why = "its value is a single one" if state.has_value else str(state).splitlines()[0]
-        raise EditError(
-            f"There is no array of {name} in run {row['run']}: {why.rstrip('.')}. "
-            f"To draw a column over the runs: knockoff plot run {name}"
-        )
-    figure = figure_of_variable(
-        arrays,
-        ArrayReference.from_json(stored),
-        title=_title(column),
-        units=str(column.get("units") or ""),
-        run=RunKey(row["proposal"], row["run"]),
-    )
+    name, run = str(column["name"]), RunKey(row["proposal"], row["run"])
+    ours, key = row["knockoff"], slashed(name)
+    units = str(ours.get("units", {}).get(key) or column.get("units") or "")
+    stored, value = ours.get("arrays", {}).get(key), value_at(row, name)
+    if stored is not None:
+        reference = ArrayReference.from_json(stored)
+        figure = figure_of_variable(arrays, reference, title=_title(column), units=units, run=run)
+    elif isinstance(value, list):
+        figure = figure_of_array(value, title=_title(column), units=units, run=run)
+    else:
+        raise EditError(_why_not(column, row))
     return write_html(figure, file)
+
+
+def _why_not(column: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    name = str(column["name"])
+    state = state_of(row, name, str(column.get("data") or "raw"))
+    why = "its value is a single one" if state.has_value else str(state).splitlines()[0]
+    return (
+        f"There is no array of {name} in run {row['run']}: {why.rstrip('.')}. "
+        f"To draw a column over the runs: knockoff plot run {name}"
+    )
 
 
 def _title(column: Mapping[str, Any]) -> str:

@@ -192,13 +192,14 @@ async def _asked(
 
 async def _outcome(recorder: Recorder, key: RunKey) -> dict[str, Any]:
     from knockoff.database.rows import find_row
+    from knockoff.runs.stamps import dotted
     from knockoff.runs.states import TROUBLES
 
     failed: list[str] = []
     for table in recorder.tables.classes:
         row = await find_row(recorder.database, table, key) or {}
         problems = row.get("knockoff", {}).get("problems", {})
-        failed += [name for name, each in problems.items() if each.get("state") in TROUBLES]
+        failed += [dotted(key) for key, each in problems.items() if each.get("state") in TROUBLES]
     return {"proposal": key.proposal, "run": key.run, "failed": sorted(failed)}
 
 

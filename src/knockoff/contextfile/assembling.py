@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from knockoff.contextfile.description import ContextDescription
 from knockoff.contextfile.loading import FUNCTION_TABLE, Context, is_run_class, source_of_class
-from knockoff.contextfile.sources import file_of
+from knockoff.contextfile.sources import file_of, globals_of
 from knockoff.contextfile.tables import TableSource
 from knockoff.errors import ContextFileError
 from knockoff.language.group import name_of_group
@@ -104,6 +104,8 @@ def source_of_piece(name: str, piece: Any, names: Mapping[str, Any]) -> TableSou
             f"not {_shown(piece)}. {_remedy(piece)}".rstrip()
         )
     name = name or variable.name or variable.function.__name__
+    if name == "<lambda>":
+        name = _name_in(globals_of(variable.function), piece) or name
     return replace(
         NOTHING,
         members=Members(variables={name: variable}, names=(name,)),
@@ -256,6 +258,8 @@ def _file_of_group(group: object) -> str:
 def _remedy(piece: object) -> str:
     if inspect.isfunction(piece):
         return f"Write @Variable above {piece.__name__}."
+    if isinstance(piece, type) and piece.__name__.startswith("_"):
+        return f"Derive a class from {piece.__name__}, whose underscore says that it is no table."
     if isinstance(piece, type):
         return f"Make it a group's instance, {piece.__name__}(…), or derive it from knockoff.Run."
     return ""

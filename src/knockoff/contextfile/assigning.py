@@ -69,3 +69,12 @@ def attribute_of(owner: object | None, name: str) -> Any:
         if name in vars(each):
             return vars(each)[name]
     return None
+
+
+def may_have(owner: object | None, name: str) -> bool:
+    """Whether `owner` has what its class does not show: a field of Pydantic, what ``__init__`` set.
+
+    A name that begins with ``_`` is the author's own business.
+    """
+    fields = getattr(owner, "model_fields", {})
+    return name.startswith("_") or name in fields or hasattr(owner, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from knockoff.contextfile.description import (
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from knockoff.contextfile.drafts import Draft
     from knockoff.language.members import Field
+    from knockoff.language.variable import Variable
 
 
 def described_variable(draft: Draft, folder: Path, place: int) -> VariableDescription:
@@ -44,8 +46,8 @@ def described_variable(draft: Draft, folder: Path, place: int) -> VariableDescri
             folder=folder,
             options=_options(draft),
             parameters={**draft.scope.parameters, **draft.scope.linked},
-            methods=(*draft.methods, *_reducers(draft)),
-            constants=draft.constants,
+            methods=draft.methods,
+            constants={**draft.constants, **_reducers(draft)},
         ),
         reads=tuple(draft.reads),
         may_read=tuple(name for name in draft.may_read if name not in draft.reads),
@@ -63,6 +65,7 @@ def described_variable(draft: Draft, folder: Path, place: int) -> VariableDescri
         units=variable.units if variable else None,
         tags=tuple(sorted({*draft.scope.tags, *(variable.tags if variable else ())})),
         type=name_of(returned_type(draft.function)),
+        summary=_name_of_summary(variable) if draft.returns is None else None,
         line=line_of(draft.function),
         place=place,
         parts=parts_of(draft),
@@ -103,6 +106,7 @@ def parts_of(draft: Draft) -> tuple[ColumnDescription, ...]:
                 units=own.units if own else None,
                 tags=tuple(sorted({*draft.scope.tags, *above, *(own.tags if own else ())})),
                 type=name_of(output.type),
+                summary=_name_of_summary(own),
             )
         )
     return tuple(parts)
@@ -147,28 +151,34 @@ def _index(index: Any) -> IndexDescription:
 
 def _options(draft: Draft) -> str:
     """What of the hints decides about the value: the summaries, and which outputs there are."""
-    summaries = [_name_of_summary(summary) for summary in _summaries(draft)]
+    summaries = [_name_of_summary(each) or "" for each in _hints(draft)]
     if draft.returns is None:
-        return summaries[0] if summaries else ""
+        return summaries[0]
     of = zip(draft.returns.names, summaries, strict=True)
     return ", ".join(f"{name}: {summary}" for name, summary in of)
 
 
-def _reducers(draft: Draft) -> tuple[Any, ...]:
-    """The summaries that are functions, which may be written in the context file."""
-    return tuple(each for each in _summaries(draft) if inspect.isfunction(each))
+def _reducers(draft: Draft) -> dict[str, Any]:
+    """The summaries that are functions, or made of one; what they are made of counts, too."""
+    summaries = {
+        f"summary {place}": hint and hint.summary for place, hint in enumerate(_hints(draft))
+    }
+    return {name: each for name, each in summaries.items() if callable(each)}
 
 
-def _summaries(draft: Draft) -> tuple[Any, ...]:
+def _hints(draft: Draft) -> tuple[Variable[Any] | None, ...]:
     """One for each column."""
     if draft.returns is None:
-        return (draft.variable.summary,) if draft.variable else ()
-    variables = (output.variable for output in draft.returns.outputs)
-    return tuple(each.summary if each else None for each in variables)
+        return (draft.variable,)
+    return tuple(output.variable for output in draft.returns.outputs)
 
 
-def _name_of_summary(summary: Any) -> str:
-    return summary if isinstance(summary, str) else getattr(summary, "__qualname__", "")
+def _name_of_summary(hint: Variable[Any] | None) -> str | None:
+    summary = hint.summary if hint else None
+    if summary is None or isinstance(summary, str):
+        return summary
+    function = inspect.unwrap(summary.func if isinstance(summary, partial) else summary)
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
 
 
 def default_of(field: Field) -> Any:

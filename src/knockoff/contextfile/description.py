@@ -30,6 +30,8 @@ class ColumnDescription:
     units: str | None = None
     tags: tuple[str, ...] = ()
     type: str = ""
+    summary: str | None = None
+    """How an array becomes what the cell shows: ``"mean"``, or a function's qualified name."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,9 @@ class VariableDescription:
     units: str | None = None
     tags: tuple[str, ...] = ()
     type: str = ""
+    summary: str | None = None
+    """As of a column; with several outputs, each has its own."""
+
     line: int = 0
     place: int = 0
     """Where its column stands, counted in the order of the source."""
@@ -103,8 +108,10 @@ class VariableDescription:
     @property
     def columns(self) -> tuple[ColumnDescription, ...]:
         """What a table shows of it: its parts if it has any, else one column."""
-        about = (self.name, self.title, self.description, self.units, self.tags, self.type)
-        return self.parts or (ColumnDescription(*about),)
+        if self.parts:
+            return self.parts
+        texts = (self.name, self.title, self.description, self.units)
+        return (ColumnDescription(*texts, self.tags, self.type, self.summary),)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from knockoff.language.group import (
     name_of_group,
     parameters_of_group,
 )
+from knockoff.language.members import name_in_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -161,9 +162,10 @@ class _Groups:
         if not isinstance(given, Reference):
             return self._named(given)
         known = self._known.get(id(given.group))
-        if known is None:
+        scope = known[0] if known else self._root.groups.get(self._called(given.group))
+        if scope is None:
             return None
-        read = known[0].resolve((given.name,))
+        read = scope.resolve((given.name,))
         return read.name if read.kind == "variable" else None
 
     def _named(self, given: Any) -> str | None:
@@ -173,7 +175,13 @@ class _Groups:
                 return name
             if getattr(given, "function", None) is variable.function:
                 return name
-        return None
+        name = self._called(given)
+        return name if name in self._root.members.variables else None
+
+    def _called(self, piece: object) -> str:
+        """The name of what a base of the class has, and the class itself has replaced."""
+        owner = self._root.owner
+        return name_in_class(owner, piece) if isinstance(owner, type) else ""
 
 
 def _at_top(members: Members) -> tuple[str, ...]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import re
+import types
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union, get_args, get_origin
 from unicodedata import normalize
 
-from knockoff.language.marks import Source
+from knockoff.language.marks import Source, marks_in
 from knockoff.language.members import MISSING, evaluated
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ InputKind = Literal["data", "var", "self", "meta", "mymdc", "param", "source", "
 PREFIXES: Final = ("var", "self", "meta", "mymdc", "param", "input")
 METADATA: Final = ("run_number", "proposal", "proposal_path")
 MYMDC: Final = ("run_type", "sample_name", "techniques")
+
+_TEXT_IN_TEXT: Final = 2
+"""How often a hint is text: once in quotes, once more by ``from __future__ import annotations``."""
 
 _MARK = re.compile(r"\s*([A-Za-z_]\w*)#\s*(.*\S)\s*", re.DOTALL)
 
@@ -112,23 +116,28 @@ def _is_by_name(parameter: inspect.Parameter, parameters: list[inspect.Parameter
 
 def _mark(annotation: Any, module: Mapping[str, Any]) -> Source | Literal["data"] | Any:
     """What an annotation says: a `Source`, "data", (prefix, name), or None."""
-    if isinstance(annotation, str):
-        text = _MARK.fullmatch(annotation)
-        if text is not None and not annotation.startswith(("'", '"')):
+    for _ in range(_TEXT_IN_TEXT):
+        if isinstance(annotation, str) and not _MARK.fullmatch(annotation):
+            annotation = evaluated(annotation, module, {})
+    for mark in (annotation, *marks_in(annotation)):
+        if isinstance(mark, Source):
+            return mark
+        text = _MARK.fullmatch(mark) if isinstance(mark, str) else None
+        if text is not None:
             return text[1], text[2]
-        annotation = evaluated(annotation, module, {})
-        if isinstance(annotation, str):
-            text = _MARK.fullmatch(annotation)
-            if text is not None:
-                return text[1], text[2]
-            return "data" if annotation.rpartition(".")[2] == "DataCollection" else None
+    return "data" if "DataCollection" in map(_last_name, _kinds_in(annotation)) else None
+
+
+def _kinds_in(annotation: Any) -> tuple[Any, ...]:
+    """The type that is annotated; of a union, each."""
     if get_origin(annotation) is Annotated:
-        kind, *marks = get_args(annotation)
-        for mark in marks:
-            if isinstance(mark, Source):
-                return mark
-            text = _MARK.fullmatch(mark) if isinstance(mark, str) else None
-            if text is not None:
-                return text[1], text[2]
-        annotation = kind
-    return "data" if getattr(annotation, "__name__", "") == "DataCollection" else None
+        return _kinds_in(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return tuple(kind for each in get_args(annotation) for kind in _kinds_in(each))
+    return (annotation,)
+
+
+def _last_name(kind: Any) -> str:
+    """Of ``extra_data.DataCollection``, a class or text, what stands behind the dots."""
+    text = kind if isinstance(kind, str) else getattr(kind, "__forward_arg__", "")
+    return text.rpartition(".")[2] or getattr(kind, "__name__", "")

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from knockoff.contextfile.assigning import assignments, attribute_of, refused
+from knockoff.contextfile.assigning import assignments, attribute_of, may_have, refused
 from knockoff.contextfile.bases import bases_above, is_column_of
 from knockoff.contextfile.columns import problems_of_columns
 from knockoff.contextfile.crossing import Elsewhere
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from knockoff.contextfile.inputs import Input
+    from knockoff.contextfile.problems import Severity
     from knockoff.contextfile.reads import Touch
     from knockoff.contextfile.scope import Scope
     from knockoff.contextfile.tables import TableSource
@@ -427,14 +428,15 @@ class Linker:
             *draft.scope.groups,
             *draft.scope.parameters,
         }
+        if name in draft.assigns or may_have(draft.scope.owner, name):
+            return
         hint = nearest(name, known)
-        if hint.startswith("Did you mean") and name not in draft.assigns:
-            self.problem(
-                draft,
-                f"{draft.name} reads self.{'.'.join(touch.chain)}, which is not there.",
-                hint,
-                Place(file_of(function), touch.line, touch.column),
-            )
+        message = f"{draft.name} reads self.{'.'.join(touch.chain)}, which is not there."
+        place = Place(file_of(function), touch.line, touch.column)
+        if hint.startswith("Did you mean"):
+            self.problem(draft, message, hint, place)
+        else:
+            self.problem(draft, message, hint or "Write it in the class.", place, "note")
 
     # What is told of it
 
@@ -459,10 +461,19 @@ class Linker:
             place_of_parameter(draft.function, given.parameter),
         )
 
-    def problem(self, draft: Draft, message: str, remedy: str, place: Place | None = None) -> None:
+    def problem(
+        self,
+        draft: Draft,
+        message: str,
+        remedy: str,
+        place: Place | None = None,
+        severity: Severity = "error",
+    ) -> None:
         """Something is wrong with a variable, at `place` or else where it begins."""
-        place = place or place_of_function(draft.function)
-        self.problems.append(Problem(place.file, place.line, place.column, message, remedy))
+        where = place or place_of_function(draft.function)
+        self.problems.append(
+            Problem(where.file, where.line, where.column, message, remedy, severity)
+        )
 
 
 def _function_in(attribute: Any) -> Any:

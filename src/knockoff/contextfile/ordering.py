@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.contextfile.places import place_of_option
 from knockoff.contextfile.sharing import tell_sharing
-from knockoff.language.order import circles_in, in_order
+from knockoff.language.order import circles_in, in_order, without_circles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,25 +25,20 @@ def put_in_order(linkers: Sequence[Linker]) -> None:
     of the table.
     """
     ordered = [_in_table(linker) for linker in linkers]
-    if any(each is None for each in ordered):
-        return
-    together = _Together(linkers)
-    if together.order():
-        together.promote()
+    _Together(linkers).promote()
     for linker, names in zip(linkers, ordered, strict=True):
-        linker.ordered = _by_side(linker, names or ())
+        linker.ordered = _by_side(linker, names)
         tell_sharing(linker.drafts, linker.ordered)
 
 
-def _in_table(linker: Linker) -> tuple[str, ...] | None:
+def _in_table(linker: Linker) -> tuple[str, ...]:
+    """The order in one table; what is in a circle stands where the circle breaks."""
     reads = {name: draft.all_reads for name, draft in linker.drafts.items()}
     circles = circles_in(reads)
     for circle in circles:
         draft, read = linker.drafts[circle[0]], circle[1 % len(circle)]
         linker.problem(draft, _said(circle), _REMEDY, linker.place_of_read(draft, read))
-    if circles:
-        return None
-    ordered = in_order(reads)
+    ordered = in_order(without_circles(reads, circles))
     for name in ordered:
         draft = linker.drafts[name]
         late = [
@@ -82,10 +77,9 @@ class _Together:
 
     def __init__(self, linkers: Sequence[Linker]) -> None:
         self._linkers = {linker.source.collection: linker for linker in linkers}
-        self._ordered: tuple[str, ...] = ()
 
-    def order(self) -> bool:
-        """Whether all can be computed one after another; each circle is a problem."""
+    def _order(self) -> tuple[str, ...]:
+        """One after another; each circle through several tables is a problem."""
         reads = {
             f"{collection}/{name}": (
                 *(f"{collection}/{read}" for read in draft.all_reads),
@@ -97,6 +91,8 @@ class _Together:
         }
         circles = circles_in(reads)
         for circle in circles:
+            if len({name.rpartition("/")[0] for name in circle}) == 1:
+                continue  # told of the table already
             linker, draft = self._found(circle[0])
             linker.problem(
                 draft,
@@ -104,13 +100,11 @@ class _Together:
                 _REMEDY,
                 linker.place_of_read(draft, circle[1]),
             )
-        if not circles:
-            self._ordered = in_order(reads)
-        return not circles
+        return in_order(without_circles(reads, circles))
 
     def promote(self) -> None:
         """Give each variable the data and the machine that those need which it reads."""
-        for qualified in self._ordered:
+        for qualified in self._order():
             linker, draft = self._found(qualified)
             collection = qualified.rpartition("/")[0]
             read = {

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Union, get_ar
 from knockoff.contextfile.sources import globals_of
 from knockoff.errors import VariableError
 from knockoff.language.cell import Cell
+from knockoff.language.marks import marks_in
 from knockoff.language.members import MISSING, evaluated
 from knockoff.language.variable import Variable
 
@@ -193,12 +194,11 @@ def _unwrapped(hint: Any) -> tuple[Any, Variable[Any] | None]:
     """The type of a field, and the `Variable` beside it."""
     found: Variable[Any] | None = None
     while True:
-        if get_origin(hint) is Annotated:
-            hint, *marks = get_args(hint)
-            for mark in marks:
-                if mark is Variable or isinstance(mark, Variable):
-                    found = mark if isinstance(mark, Variable) else Variable()
-        elif getattr(get_origin(hint), "_name", None) in _WRAPPERS or get_origin(hint) is ClassVar:
+        for mark in marks_in(hint):
+            if mark is Variable or isinstance(mark, Variable):
+                found = mark if isinstance(mark, Variable) else Variable()
+        origin = get_origin(hint)
+        if origin in (Annotated, ClassVar) or getattr(origin, "_name", None) in _WRAPPERS:
             hint = get_args(hint)[0]
         else:
             return bare(hint), found

@@ -64,7 +64,10 @@ def schema_of(kind: Any) -> dict[str, Any]:
     if inspect.isclass(kind) and issubclass(kind, enum.Enum):
         return {"enum": [each.value for each in kind]}
     if hasattr(kind, "model_json_schema"):
-        schema: dict[str, Any] = kind.model_json_schema()
+        try:
+            schema: dict[str, Any] = kind.model_json_schema()
+        except RuntimeError:  # as Pydantic calls what has no schema, an array for instance
+            return {}
         return schema
     return {}
 

@@ -127,6 +127,7 @@ def _of_column(
         description=column.description,
         units=column.units,
         tags=list(column.tags),
+        summary=column.summary,
         data=variable.data,
         line=variable.line,
     )

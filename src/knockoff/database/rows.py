@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 from pymongo import ReturnDocument
@@ -14,6 +15,8 @@ from knockoff.database.jobs import is_running
 from knockoff.errors import DatabaseError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from knockoff.database.client import Database
     from knockoff.database.jobs import Cause
     from knockoff.language.occasions import Event
@@ -52,12 +55,21 @@ class RowChange:
             stages.append({"$set": literal})
         if self.removed:
             stages.append({"$unset": self.removed})
-            emptied = {path.rpartition(".")[0] for path in self.removed} - {"", "knockoff"}
-            if emptied:
-                left = {path: _unless_empty(f"${path}", {}) for path in sorted(emptied)}
+            for level in _levels_above(self.removed):
+                left = {path: _unless_empty(f"${path}", {}) for path in level}
                 stages.append({"$set": left})
         stages.append({"$set": {"knockoff.states": _STATES, "knockoff.updated_at": "$$NOW"}})
         return stages
+
+
+def _levels_above(paths: Iterable[str]) -> list[list[str]]:
+    """All that these lie in, the deepest first: one write may not name ``a`` and ``a.b``."""
+    above: set[str] = set()
+    for path in paths:
+        while path := path.rpartition(".")[0]:
+            above.add(path)
+    ordered = sorted(above - {"knockoff"}, key=lambda path: (-path.count("."), path))
+    return [list(level) for _, level in groupby(ordered, lambda path: path.count("."))]
 
 
 def _unless_empty(value: Any, empty: Any) -> dict[str, Any]:

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from knockoff.arrays.figures import Chart, drawn
-from knockoff.arrays.parts import part_name, write_part
+from knockoff.arrays.kinds import kind_of
+from knockoff.arrays.parts import part_name, refuse_unwritable, write_part
 from knockoff.arrays.previews import preview_of
 from knockoff.arrays.quantities import measured
 from knockoff.arrays.summaries import SummaryError, summary_of
 from knockoff.arrays.values import LARGEST_FIELD, Bulk, exact_text, normalised
-from knockoff.arrays.variation import varies
+from knockoff.arrays.variation import NOTICEABLE, max_diff
 from knockoff.arrays.wire import UnsupportedValueError, to_json, type_name
 from knockoff.errors import VariableError
 from knockoff.filling.failures import LONGEST_TRACEBACK
@@ -102,6 +103,7 @@ class Returned:
         value = drawn(quantity.magnitude)
         units = cell.units or quantity.unit or self.column.units or _units(cell.data)
         plain = normalised(value)
+        spread = max_diff(quantity.magnitude)
         summary, problem = self._summary(plain)
         shown = None if isinstance(summary, Bulk) else summary
         exact = None if isinstance(plain, Bulk) else _exact(value, plain, shown)
@@ -113,11 +115,9 @@ class Returned:
         return CellResult(
             value=to_json(shown),
             exact=None if is_bulk else exact,
-            array=_written(value, self.column.name, units, task)
-            if is_bulk and task.extracted_data
-            else None,
+            array=_written(value, self.column.name, units, spread, task) if is_bulk else None,
             preview=None if preview is None else preview.to_json(),
-            style=_style(cell),
+            style=_style(cell, spread),
             units=units,
             outcome="done" if problem is None else "failed",
             problem=problem,
@@ -206,14 +206,20 @@ def _is_long(text: str) -> bool:
     return len(text) > LARGEST_FIELD
 
 
-def _written(value: Any, column: str, units: str | None, task: RunTask) -> dict[str, Any]:
-    """Write a value to a part of its own, and say where it lies."""
+def _written(
+    value: Any, column: str, units: str | None, spread: float | None, task: RunTask
+) -> dict[str, Any] | None:
+    """Write a value to a part of its own, and say where it lies; None where nothing is written."""
+    if not task.extracted_data:
+        refuse_unwritable(value)
+        return None
     name = part_name(RunKey(task.proposal, task.run), task.collection, column, task.attempt)
-    attributes = {"units": units} if units else None
+    # a Dataset's attributes are its own: xarray opens the file's as they stand there
+    attributes = {"units": units} if units and kind_of(value) != "dataset" else None
     reference = write_part(Path(task.extracted_data), name, value, attrs=attributes)
     if reference.kind in ("json", "plotly"):  # its array is the bytes of a text
         reference = replace(reference, dtype=_in_words(value, reference.nbytes), shape=())
-    return reference.to_json()
+    return replace(reference, max_diff=spread).to_json()
 
 
 def _in_words(value: Any, nbytes: int) -> str:
@@ -228,8 +234,10 @@ def _in_words(value: Any, nbytes: int) -> str:
     return f"{kind}, {nbytes / 1000:.1f} kB"
 
 
-def _style(cell: Cell) -> dict[str, Any] | None:
-    bold = cell.bold if cell.bold is not None else varies(measured(cell.data).magnitude) or None
+def _style(cell: Cell, spread: float | None) -> dict[str, Any] | None:
+    bold = cell.bold
+    if bold is None and spread is not None and spread > NOTICEABLE:
+        bold = True
     style = {"bold": bold, "background": cell.background}
     given = {name: value for name, value in style.items() if value is not None}
     return given or None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from knockoff.arrays.summaries import SummaryError
 from knockoff.arrays.wire import from_json
 from knockoff.contextfile.inputs import MYMDC
 from knockoff.filling.asking import refuse_unanswered
@@ -144,7 +145,7 @@ class Trial:
                 value = results.get(name, field_of(table.scope.members, name, {}))
                 found.row.update(_tagged({f"{collection}/{name}": value}))
             for name, outcome in results.outcomes.items():
-                if name in results.errors:
+                if name in results.errors and name not in results:
                     found.problems[f"{collection}/{name}"] = outcome, results.errors[name]
                 else:
                     found.values[f"{collection}/{name}"] = results[name]
@@ -167,7 +168,8 @@ class Trial:
                 outcomes[name] = told.outcome if result.problem is None else result.outcome
                 if problem is not None:
                     errors[name] = problem
-                    continue
+                    if result.problem is not None or not _has_value(told):
+                        continue
                 if formula.variable is None and column not in result.cells:
                     continue  # a hook that left this field as it was
                 if formula.description.transient:
@@ -185,6 +187,11 @@ class Trial:
             transient=transient,
             wholes=self._wholes,
         )
+
+
+def _has_value(told: CellResult) -> bool:
+    """Whether only its summary could not be made, which costs nothing else."""
+    return told.problem is None or told.problem.kind == SummaryError.__name__
 
 
 def _tagged(values: Mapping[str, Any]) -> dict[str, Any]:

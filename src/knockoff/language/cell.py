@@ -42,6 +42,8 @@ class Cell(Generic[T_co]):
     ------
     ValueError
         `background` is no colour.
+    TypeError
+        `data` is a `Cell` already.
     """
 
     data: T_co
@@ -64,7 +66,9 @@ class Cell(Generic[T_co]):
     units: str | None = field(default=None, kw_only=True)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Refuse what is no colour in the line that gives it."""
+        """Refuse what is no colour, and a cell in a cell, in the line that gives it."""
+        if name == "data" and isinstance(value, Cell):
+            raise TypeError("data is a Cell already: return that, or write Cell(it.data, …).")
         is_colour = name == "background" and value is not None
         object.__setattr__(self, name, _hex_colour(value) if is_colour else value)
 

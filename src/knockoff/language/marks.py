@@ -1,9 +1,10 @@
-"""What stands in `Annotated[...]` beside `Variable`: `Editable` and `Source`."""
+"""What stands in `Annotated[...]`: beside `Variable` there are `Editable` and `Source`."""
 
 from __future__ import annotations
 
+import types
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,3 +34,13 @@ class Source:
 
     key: str
     """For instance ``"data.intensityTD"``."""
+
+
+def marks_in(kind: Any) -> tuple[Any, ...]:
+    """All that stands beside a type; ``Annotated[int, …] | None`` has it within a union."""
+    origin = get_origin(kind)
+    if origin is Annotated:
+        return get_args(kind)[1:]
+    if origin in (Union, types.UnionType):
+        return tuple(mark for each in get_args(kind) for mark in marks_in(each))
+    return ()

@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, TypeVar, get_origin
 
-from knockoff.language.marks import Editable
+from knockoff.language.marks import Editable, marks_in
 from knockoff.language.occasions import direction_of, events_of, is_hook
 from knockoff.language.variable import MisplacedError, Variable, refuse_wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from knockoff.language.occasions import Direction, Event
 
@@ -115,13 +115,35 @@ def members_of_class(cls: type) -> Members:
     they have; those of libraries have no columns.
     """
     members = Members()
+    for own in _of_each_class(cls):
+        members = members.joined(own)
+    return members
+
+
+def name_in_class(cls: type, piece: object) -> str:
+    """What a run class or a base of it calls a variable, its function or a group; "" for none.
+
+    A derived class may have replaced it by something else of that name.
+    """
+    function = piece.function if isinstance(piece, Variable) else piece
+    for own in _of_each_class(cls):
+        for name, variable in own.variables.items():
+            if function is variable.function:
+                return name
+        for name, group in own.groups.items():
+            if piece is group:
+                return name
+    return ""
+
+
+def _of_each_class(cls: type) -> Iterator[Members]:
+    """The members that each class has itself, those of the first base first."""
     for base in reversed(cls.__mro__):
         own = vars(base).get(OWN_MARK)
         if own is None and base.__module__.partition(".")[0] not in _LIBRARIES:
             own = split_class(base)
         if own is not None:
-            members = members.joined(own)
-    return members
+            yield own
 
 
 def split_class(cls: type) -> Members:
@@ -219,8 +241,7 @@ def _with_occasion(variable: Variable[Any], function: object) -> Variable[Any]:
 def marks_of_return(function: Callable[..., Any], body: Mapping[str, Any]) -> tuple[Any, ...]:
     """What stands beside the type in the return hint's `Annotated`."""
     annotation = function.__annotations__.get("return")
-    kind = evaluated(annotation, function.__globals__, body)
-    return get_args(kind)[1:] if get_origin(kind) is Annotated else ()
+    return marks_in(evaluated(annotation, function.__globals__, body))
 
 
 def evaluated(annotation: Any, module: Mapping[str, Any], body: Mapping[str, Any]) -> Any:
@@ -251,7 +272,7 @@ def _is_class_var(kind: Any) -> bool:
 
 def editable_of(kind: Any) -> Editable | None:
     """The `Editable` in a field's annotation; None if people are not meant to type there."""
-    for mark in get_args(kind)[1:] if get_origin(kind) is Annotated else ():
+    for mark in marks_in(kind):
         if mark is Editable:
             return Editable()
         if isinstance(mark, Editable):

@@ -77,6 +77,19 @@ def circles_in(reads: Mapping[str, Iterable[str]]) -> tuple[tuple[str, ...], ...
     return tuple(found)
 
 
+def without_circles(
+    reads: Mapping[str, Iterable[str]], circles: Iterable[tuple[str, ...]]
+) -> dict[str, tuple[str, ...]]:
+    """`reads` without the steps of its circles, so that there is an order of what is left."""
+    steps = {
+        step for circle in circles for step in zip(circle, (*circle[1:], circle[0]), strict=True)
+    }
+    return {
+        name: tuple(read for read in needed if (name, read) not in steps)
+        for name, needed in reads.items()
+    }
+
+
 def _circle_in(reads: Mapping[str, Iterable[str]]) -> tuple[str, ...] | None:
     try:
         in_order(reads)

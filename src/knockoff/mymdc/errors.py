@@ -66,6 +66,17 @@ class NoAnswerError(_AnswerError):
         )
 
 
+class NoTokenServiceError(_AnswerError):
+    """What writes tokens is away, or we are outside of its network."""
+
+    def __str__(self) -> str:
+        return (
+            f"The service that writes tokens does not answer at {self.url}: {self.told}. "
+            f"Try again on a host inside the facility's network; `knockoff mymdc --help` names "
+            f"another way to sign in."
+        )
+
+
 class WrongAnswerError(_AnswerError):
     """It says something that is no answer to what was asked."""
 

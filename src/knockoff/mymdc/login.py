@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from knockoff.mymdc.credentials import checked_server, credentials_file, read_write_token
-from knockoff.mymdc.errors import CredentialsError, RedirectedError
+from knockoff.mymdc.errors import (
+    CredentialsError,
+    NoAnswerError,
+    NoTokenServiceError,
+    RedirectedError,
+)
 from knockoff.mymdc.line import open_line
 from knockoff.mymdc.requests import answer_in, tried_once
 
@@ -34,12 +39,15 @@ async def have_token_written(
         "overwrite": str(overwrite).lower(),
         "dry_run": "false",
     }
-    async with open_line(settings.timeout) as line:
-        with tried_once(url):
-            response, body = await line.exchange("POST", url, params=wish)
-            if response.has_redirect_location:
-                raise RedirectedError(url, "somewhere else")
-            answer_in(url, response, body, ())
+    try:
+        async with open_line(settings.timeout) as line:
+            with tried_once(url):
+                response, body = await line.exchange("POST", url, params=wish)
+                if response.has_redirect_location:
+                    raise RedirectedError(url, "somewhere else")
+                answer_in(url, response, body, ())
+    except NoAnswerError as error:  # nobody asks for a token again by themselves
+        raise NoTokenServiceError(error.url, error.told) from error
     file = credentials_file(settings, proposal, data_root)
     if file is None:
         raise CredentialsError(

@@ -202,7 +202,7 @@ def _cells(
             reference,
             found.previews.get((table, name)),
             error,
-            _about(column, ours, name),
+            _about(column, ours, name, reference),
         )
         if cell.value is not None or reference or error or cell.preview:
             cells.append(cell)
@@ -218,15 +218,26 @@ def _array(document: Mapping[str, Any] | None) -> tuple[ArrayReference | None, C
         return None, CellError(type(error).__name__, str(error))
 
 
-def _about(column: Mapping[str, Any], ours: Mapping[str, Any], name: str) -> dict[str, str | bool]:
+def _about(
+    column: Mapping[str, Any],
+    ours: Mapping[str, Any],
+    name: str,
+    reference: ArrayReference | None,
+) -> dict[str, str | bool | float]:
     about: dict[str, Any] = {
         "title": column.get("title"),
         "description": column.get("description"),
         "units": ours.get("units", {}).get(name, column.get("units")),
         "summary_method": column.get("summary"),
+        "max_diff": reference and reference.max_diff,
+        "exact": ours.get("exact", {}).get(name),
         **ours.get("style", {}).get(name, {}),
     }
-    return {key: each for key, each in about.items() if each and isinstance(each, bool | str)}
+    return {
+        key: each
+        for key, each in about.items()
+        if each != "" and isinstance(each, bool | str | float)
+    }
 
 
 def _aware(value: Any) -> Any:

@@ -28,6 +28,11 @@ def slashed(name: str) -> str:
     return name.replace(".", "/")
 
 
+def dotted(key: str) -> str:
+    """The way back, to what the column is called."""
+    return key.replace("/", ".")
+
+
 @dataclass(frozen=True)
 class Elsewhere:
     """How that stands which tables of a file read of each other, as ``collection/variable``."""
@@ -194,11 +199,11 @@ def _due(
             continue
         if only and variable.name not in wanted:
             continue
-        once_more = force or retry
+        problem = retry and _has_failed(problems, variable)
+        once_more = force or problem or (retry and codes.get(key) != variable.code)
         if event not in variable.events and made == (event == "Update") and not once_more:
             continue
         current = codes.get(key) == variable.code and inputs.get(key) == stamps[variable.name]
-        problem = retry and any(slashed(each) in problems for each in variable.outputs)
         asked = force and (not only or variable.name in only)
         again = any(name in due for name in (*variable.reads, *variable.may_read))
         if asked or problem or not current or again:
@@ -217,6 +222,13 @@ def _with_company(
     return {
         each.name: each for each in table.variables if each.name in names and each.data in there
     }
+
+
+def _has_failed(problems: Mapping[str, Any], variable: VariableDescription) -> bool:
+    """Whether trying again may give more: an output that was left out on purpose is no reason."""
+    found = [problems.get(slashed(name)) for name in variable.outputs]
+    told = [problem.get("state") for problem in found if problem is not None]
+    return any(state != "skipped" for state in told) or bool(found and len(told) == len(found))
 
 
 def _waits(problems: Mapping[str, Any], name: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from knockoff.runs.stamps import slashed
+from knockoff.runs.stamps import dotted, slashed
 
 TROUBLES: Final = frozenset({"failed", "timed out", "killed"})
 """States that somebody should look at."""
@@ -68,7 +68,7 @@ def state_of(row: Mapping[str, Any], name: str, data: str = "raw") -> CellState:
         return DONE
     working = [_mapping(each) for each in _mapping(ours.get("active")).values()]
     for worker in working:
-        if _is_filled_by(str(worker.get("variable", "")).replace("/", "."), name):
+        if _is_filled_by(dotted(str(worker.get("variable", ""))), name):
             return CellState("running", f"by process {worker.get('pid')} on {worker.get('host')}")
     if data not in (ours.get("data") or ()):
         return CellState(f"waiting for {data}")

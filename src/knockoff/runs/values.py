@@ -113,7 +113,7 @@ class FullValues:
             raise ValueMissingError(self._key, name, state)
         if selection is not None:
             raise _no_array(name)
-        return value_at(self._row, name) if exact is None else exact_value(exact)
+        return _plain(value_at(self._row, name)) if exact is None else exact_value(exact)
 
     def _object(self, variable: VariableDescription, selection: Selection | None) -> Any:
         """An object of the class where it is known, else a dict; what was skipped is left out."""
@@ -149,6 +149,15 @@ class FullValues:
 
 
 _TRANSIENT: Final = CellState("transient", "it is handed to other variables and never stored")
+
+
+def _plain(value: Any) -> Any:
+    """Python's own numbers: of one beyond 32 bits MongoDB's client makes an int of its own."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
+    return int(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _no_array(name: str) -> ArrayError:

@@ -105,6 +105,8 @@ class Hand:
         if isinstance(value, bytes):
             return f"{len(value)} bytes"
         if isinstance(value, Mapping):
+            if value.keys() == {"real", "imag"} and all(map(_is_number, value.values())):
+                return f"{complex(value['real'], value['imag']):.6g}"
             inside = ", ".join(f"{name}: {self.text(part)}" for name, part in value.items())
             return one_line("{" + inside + "}")
         if isinstance(value, Sequence):
@@ -129,10 +131,15 @@ class Hand:
         )
 
     def size(self, array: Document) -> str:
-        """An array's type and shape, as in ``float32 (64, 96)``; of a long list its length."""
-        shape = ", ".join(str(length) for length in array.get("shape") or ())
-        dtype = str(array.get("dtype", "?"))
-        return one_line(f"{dtype} ({shape})" if shape else dtype)
+        """What an array is and its shape, as in ``float32 (64, 96)``; of a long list its length."""
+        kind, dtype = str(array.get("kind") or "?"), str(array.get("dtype") or "")
+        shape = list(array.get("shape") or ())
+        if kind == "image":
+            dtype, shape = kind, shape[:2]
+        elif dtype.startswith("["):
+            dtype = "structured"
+        inside = ", ".join(map(str, shape))
+        return one_line(f"{dtype or kind} ({inside})" if shape else dtype or kind)
 
     def _plain(
         self, column: Column, value: Any, numbers: NumberFormat, width: int, right: bool

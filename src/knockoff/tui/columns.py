@@ -107,7 +107,7 @@ class Column:
             return (self.name,)
         return (
             self.name,
-            *(f"knockoff.arrays.{self.key}.{part}" for part in ("dtype", "shape")),
+            *(f"knockoff.arrays.{self.key}.{part}" for part in ("kind", "dtype", "shape")),
             *(f"knockoff.problems.{self.key}.{part}" for part in ("state", "kind", "message")),
             f"knockoff.style.{self.key}",
             f"knockoff.units.{self.key}",
