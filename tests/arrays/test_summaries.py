@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from knockoff.arrays.summaries import SummaryError, summary_of
+from knockoff.arrays.values import Bulk, normalised
 
 numbers = hnp.arrays(
     np.float64, hnp.array_shapes(max_dims=3), elements=st.floats(-1e6, 1e6, allow_nan=False)
@@ -35,6 +36,13 @@ def test_an_array_without_a_summary_shows_none() -> None:
     """Its cell has the preview; an invented number would be worse than none."""
     for value in (np.arange(3), xr.DataArray([1]), xr.Dataset(), pd.Series([1]), ["x" * 20_000]):
         assert summary_of(value, None) is None
+
+
+@pytest.mark.parametrize("array", [xr.DataArray(2.5), xr.DataArray(2.5, name="a/b")])
+def test_a_data_array_without_axes_shows_its_number_and_is_kept(array: xr.DataArray) -> None:
+    """What ``mean()`` gives; its name, and that it is a DataArray, come back."""
+    assert summary_of(array, None) == 2.5
+    assert isinstance(normalised(array), Bulk)
 
 
 def test_a_plain_value_is_its_own_summary() -> None:

@@ -193,7 +193,6 @@ def test_nan_and_infinities_stay_floats(number: float) -> None:
         (np.str_("a"), "a"),
         (np.array(7), 7),
         (np.ma.masked, None),
-        (xr.DataArray(2.5), 2.5),
         (np.datetime64("2026-05-04T10:00:00.123456"), TEN.replace(microsecond=123000)),
         (np.datetime64("NaT"), None),
         (pd.NaT, None),

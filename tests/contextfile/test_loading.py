@@ -470,3 +470,28 @@ def test_defaults_and_limits_are_described_in_plain_data(loaded: Loaded) -> None
         "exclusiveMaximum": 9,
     }
     assert fields["level"].schema == {"type": "number", "exclusiveMinimum": 0}
+
+
+def test_a_model_that_has_no_schema_is_a_type_like_any_other(
+    loaded: Callable[[str], Context],
+) -> None:
+    """With an array in it Pydantic cannot describe it; the hook that fills it can all the same."""
+    context = loaded("""
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from knockoff import Insert, Run, after_event
+
+class Frame(BaseModel):
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+    image: np.ndarray | None = None
+
+class Runs(Run):
+    frame: Frame | None = None
+
+    @after_event(Insert)
+    def fill(self):
+        self.frame = Frame()
+""")
+
+    (field,) = context.description.tables[0].fields
+    assert field.schema == {"anyOf": [{}, {"type": "null"}]}

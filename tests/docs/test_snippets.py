@@ -183,6 +183,8 @@ def filled(snippet: Snippet, root: Path, folder: Path) -> dict[str, str]:
         before = f"{name}." if shown else ""
         shown.update({before + key: outcome for key, outcome in results.outcomes.items()})
         for key, cell in results.cells.items():
+            if key in results.errors:
+                continue  # only its summary has failed, and that is what the table says
             units = f" {cell.units}" if cell.units and results.summaries[key] is not None else ""
             shown[before + key] = as_shown(cell.data, results.summaries[key]) + units
     return shown

@@ -105,6 +105,8 @@ def _remedy(value: Any) -> str:
         return _EXTRA_DATA[type_.__name__]
     if library in _FIGURES:
         return _FIGURES[library]
+    if issubclass(type_, BaseException):
+        return f"Raise it: raise {type_.__name__}(...)."
     if inspect.isawaitable(value) or inspect.isasyncgen(value):
         return "Await it in an async method, and return what it gives."
     for method, words in _CONVERSIONS.items():

@@ -67,9 +67,9 @@ class Bulk:
 def normalised(value: object) -> Scalar | Bulk:
     """Tell a field's value from a bulk value, and make it plain.
 
-    Arrays are bulk, except those without axes: they are their one number. (A DataArray without
-    axes but with coordinates or attributes is bulk, and its number is its summary.) Figures are
-    bulk. What offers an array, such as a tensor, is that array. NaT and a masked number are None.
+    Arrays are bulk, except those of NumPy without axes: they are their one number. (A DataArray
+    without axes is bulk, and its number is its summary.) Figures are bulk. What offers an array,
+    such as a tensor, is that array. NaT and a masked number are None.
     A datetime without a time zone is taken as UTC, as NumPy's datetime64 and MongoDB do. A member
     of an enum is its value; a dataclass, Pydantic model or named tuple is a dict of its fields.
     In dict keys ``.``, a leading ``$`` and NUL become ``．``, ``＄`` and ``␀``, since MongoDB's
@@ -137,10 +137,8 @@ def _normalised(value: Any) -> Scalar | Bulk:
 
 def _without_axes(value: Any, kind: Kind) -> Any:
     """The one element of an array without axes; any other array is given back as it is."""
-    if kind not in ("ndarray", "masked", "dataarray") or value.ndim or value.dtype.names:
+    if kind not in ("ndarray", "masked") or value.ndim or value.dtype.names:
         return value
-    if kind == "dataarray":
-        return value if value.coords or value.attrs else value.values[()]
     if kind == "masked":
         return None if value.mask else value.data[()]
     if value.dtype.kind == "V":
