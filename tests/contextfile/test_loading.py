@@ -495,3 +495,34 @@ class Runs(Run):
 
     (field,) = context.description.tables[0].fields
     assert field.schema == {"anyOf": [{}, {"type": "null"}]}
+
+
+def test_a_refused_argument_does_not_hide_what_else_is_wrong(problems: Problems) -> None:
+    """Otherwise each mended mistake would bring up the next ones, at 3 a.m."""
+    found = problems("""
+        from knockoff import Run, Variable
+
+        class Runs(Run):
+            @Variable(data="cooked")
+            def a(self) -> int:
+                return 1
+
+            @Variable("B", uints="mm")
+            def b(self, x: "var#nope") -> int:
+                return x
+
+            @Variable(data="raw")
+            def c(self, late: "var#late") -> int:
+                return late
+
+            @Variable(data="proc")
+            def late(self) -> int:
+                return 1
+        """)
+
+    assert [(each.line, each.message.partition(",")[0]) for each in found] == [
+        (5, "ValueError: data must be 'raw' or 'proc'"),
+        (9, "Variable has no argument 'uints'."),
+        (10, "b asks for 'var#nope'"),
+        (13, "c has data='raw' but reads late"),
+    ]

@@ -4,9 +4,11 @@ from __future__ import annotations
 import __future__
 
 import ast
+import copy
 import linecache
 import re
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,22 +92,36 @@ class Remainder:
                 continue
             first = min([statement.lineno, *(each.lineno for each in _decorators(statement))])
             if first <= failed:
-                self._lost |= names_given_by(statement)
                 if isinstance(error, SystemExit):
+                    self._lost |= names_given_by(statement)
                     return
+                self._run_mended(statement)
                 continue
             self._run(statement)
 
     def _run(self, statement: ast.stmt) -> None:
-        code = compile(
-            ast.Module([statement], []), str(self._path), "exec", self._flags, dont_inherit=True
-        )
         try:
-            exec(code, vars(self._module))  # noqa: S102  # as the loader has it
+            self._execute(statement)
         except Exception as error:  # noqa: BLE001  # a problem of the file, whatever it is
             if not (isinstance(error, NameError) and error.name in self._lost):
                 self._add(error)
-            self._lost |= names_given_by(statement)
+            self._run_mended(statement)
+
+    def _run_mended(self, statement: ast.stmt) -> None:
+        """Once more, without what `Variable` refused in it: there may be more to be told."""
+        mending = _Mending()
+        mended = mending.visit(copy.deepcopy(statement))
+        if mending.has_mended:
+            with suppress(Exception):
+                self._execute(mended)
+                return
+        self._lost |= names_given_by(statement)
+
+    def _execute(self, statement: ast.stmt) -> None:
+        code = compile(
+            ast.Module([statement], []), str(self._path), "exec", self._flags, dont_inherit=True
+        )
+        exec(code, vars(self._module))  # noqa: S102  # as the loader has it
 
     def of_their_own(self, problems: Iterable[Problem]) -> Iterator[Problem]:
         """Those of the tables that do not follow from what was lost."""
@@ -140,14 +156,18 @@ def wrong_arguments(path: Path) -> list[Problem]:
 
 
 def _wrong_in(file: str, call: ast.Call) -> Iterator[Problem]:
+    for node, message, remedy in _refused(call):
+        place = place_of_node(file, node)
+        yield Problem(place.file, place.line, place.column, message, remedy)
+
+
+def _refused(call: ast.Call) -> Iterator[tuple[ast.AST, str, str]]:
+    """The arguments that `Variable` does not take, with message and remedy."""
     names = {keyword.arg for keyword in call.keywords if keyword.arg}
     for keyword in call.keywords:
         if keyword.arg and keyword.arg not in _ARGUMENTS:
-            place = place_of_node(file, keyword)
             hint = nearest(keyword.arg, _ARGUMENTS) or f"It has {', '.join(_ARGUMENTS)}."
-            yield Problem(
-                file, place.line, place.column, f"Variable has no argument {keyword.arg!r}.", hint
-            )
+            yield keyword, f"Variable has no argument {keyword.arg!r}.", hint
     for name in _ARGUMENTS:
         given = argument_of(call, name)
         if given is None or (name not in names and not call.args):
@@ -155,14 +175,31 @@ def _wrong_in(file: str, call: ast.Call) -> Iterator[Problem]:
         try:
             Variable(**{name: ast.literal_eval(given)})
         except (TypeError, ContextFileError) as error:
-            yield _at(place_of_node(file, given), error)
+            yield given, _said(error), ""
         except ValueError as error:
             if "malformed node" not in str(error):  # no literal, so that only running it tells
-                yield _at(place_of_node(file, given), error)
+                yield given, _said(error), ""
 
 
-def _at(place: Place, error: Exception) -> Problem:
-    return Problem(place.file, place.line, place.column, _said(error))
+class _Mending(ast.NodeTransformer):
+    """Takes the arguments out that `Variable` does not take, so that the rest can be looked at."""
+
+    def __init__(self) -> None:
+        self.has_mended = False
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        self.generic_visit(node)
+        if is_call_of(node, "Variable"):
+            refused = {wrong for wrong, _, _ in _refused(node)}
+            self.has_mended |= bool(refused)
+            node.keywords = [
+                each for each in node.keywords if each not in refused and each.value not in refused
+            ]
+            node.args = [
+                ast.copy_location(ast.Constant(None), each) if each in refused else each
+                for each in node.args
+            ]
+        return node
 
 
 def _problem_of(path: Path, error: BaseException) -> Problem:
