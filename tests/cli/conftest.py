@@ -139,3 +139,46 @@ def knockoff(tmp_path_factory: pytest.TempPathFactory, runs_on_disk: Path) -> It
     assert processed.status == 0, processed.said
     yield shell
     assert shell("db", "stop", "--force").status == 0
+
+
+EDITED = CONTEXT.replace(
+    "return int((self.energy > self.threshold).sum())",
+    "return int((self.energy >= self.threshold).sum()) + 1",
+).replace(
+    "return len(data.train_ids)",
+    'print("counted")\n        return len(data.train_ids)',
+    1,
+)
+EDITED += """
+    @Variable(title="Rate")
+    def rate(self) -> float:
+        return self.hits / self.trains
+
+    @Variable(title="After broken")
+    def after_broken(self) -> float:
+        return self.broken + 1
+"""
+
+
+@contextlib.contextmanager
+def workspace_with(context: str, home: Path, data: Path) -> Iterator[Shell]:
+    """The command in a workspace of its own, with this context file; nothing is processed yet."""
+    (home / "mine.py").write_text(context)
+    made = Shell(home)(
+        "init", "1234", "--folder", "ws", "--data-root", str(data), "--context", "mine.py"
+    )
+    assert made.status == 0, made.said
+    shell = Shell(home / "ws")
+    assert shell("db", "start").status == 0
+    yield shell
+    assert shell("db", "stop", "--force").status == 0
+
+
+@pytest.fixture(scope="session")
+def edited(tmp_path_factory: pytest.TempPathFactory, runs_on_disk: Path) -> Iterator[Shell]:
+    """All runs were processed, then `hits` was edited and two columns added, then run 1 again."""
+    with workspace_with(CONTEXT, tmp_path_factory.mktemp("edited"), runs_on_disk) as shell:
+        assert shell("process", "all").status == 0
+        (shell.folder / "context.py").write_text(EDITED)
+        assert shell("process", "1").status == 0
+        yield shell

@@ -77,7 +77,7 @@ def test_a_command_that_is_named_is_there(path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "unknown"),
     [
-        ("Try `knockoff reprocess 3` now.", 1),
+        ("Try `knockoff recompute 3` now.", 1),
         ("Begin one with: knockoff contexts new", 1),
         ("`knockoff context chek` looks", 1),
         ("`knockoff -p 1234 shw 3`", 1),

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from knockoff.database.filters import FilterError, filter_of
+from knockoff.database.filters import FilterError, asks_for_stale, filter_of
 
 if TYPE_CHECKING:
     from knockoff.database.client import Database
@@ -108,6 +108,26 @@ async def test_a_condition_picks_the_rows_that_it_says(
 
 
 @pytest.mark.parametrize(
+    ("text", "runs"),
+    [
+        ("hits is stale", [2]),
+        ("hits is not stale", [1, 3]),
+        ("xgm_sa2.energy is stale", [1, 2]),
+        ("comment is stale", []),
+    ],
+)
+async def test_stale_cells_are_picked_by_what_was_worked_out(
+    database: Database, text: str, runs: list[int]
+) -> None:
+    """Rows do not say that they are stale: the reader tells which are."""
+    await database.runs.insert_many([{"_id": f"r{row['run']}", **row} for row in ROWS])
+    stale = {"r1": {"xgm_sa2/energy": "x"}, "r2": {"hits": "x", "xgm_sa2/energy": "x"}}
+    assert asks_for_stale(text)
+    found = await database.runs.find(filter_of(text, COLUMNS, stale=stale)).to_list(None)
+    assert sorted(row["run"] for row in found) == runs
+
+
+@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("hitz > 3", "did you mean hits"),
@@ -119,6 +139,7 @@ async def test_a_condition_picks_the_rows_that_it_says(
         ("(hits > 3", "closing bracket"),
         ("hits > 3 comment ~ a", "not expected here"),
         ("hits is great", "can be empty"),
+        ("hits is stale", "not known here"),
         ("start_time > yesterday", "2026-03-02"),
         ('comment ~ "open', "quote missing"),
         ("$where = 1", "no column"),

@@ -95,8 +95,8 @@ def test_a_constant_trend_is_a_flat_line(hand: Hand) -> None:
 
 def test_a_stale_value_stays_but_looks_stale(hand: Hand, row: Callable[..., Any]) -> None:
     """The number is still the best there is; nobody should take it for fresh."""
-    document = row(1, {"spb.hits": 7}, problems={"spb/hits": {"state": "stale"}})
-    assert (cell(hand, HITS, document).text, cell(hand, HITS, document).look) == ("7", "stale")
+    document = row(1, {"spb.hits": 7}, stale={"spb/hits": "its code has changed since"})
+    assert (cell(hand, HITS, document).text, cell(hand, HITS, document).look) == ("~7", "stale")
 
 
 def test_unusual_units_stand_beside_the_number(hand: Hand, row: Callable[..., Any]) -> None:

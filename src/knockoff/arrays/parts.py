@@ -209,13 +209,15 @@ def told_when_writing(path: Path) -> Iterator[None]:
     except (OSError, RuntimeError) as error:  # the latter from HDF5, if closing fails
         number = getattr(error, "errno", None) or _number_in(str(error))
         if number in _FULL:
-            remedy = "Make room there, then process the run again."
+            remedy = "Make room there, then run `knockoff reprocess RUN --failed`."
             reason = f"the disk or quota is full ({os.strerror(number)})"
         elif number in (errno.EACCES, errno.EPERM, errno.EROFS):
-            remedy = f"Let this user write to {path.parent}, then reprocess the run."
+            remedy = (
+                f"Let this user write to {path.parent}, then `knockoff reprocess RUN --failed`."
+            )
             reason = os.strerror(number)
         else:
-            remedy = "Look at that folder and its disk, then reprocess the run."
+            remedy = "Look at that folder and its disk, then `knockoff reprocess RUN --failed`."
             reason = os.strerror(number) if number else str(error)
         raise ArrayNotWrittenError(path, reason, remedy) from error
 

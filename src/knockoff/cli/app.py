@@ -15,14 +15,19 @@ from knockoff.cli import (
     doctor,
     edit,
     gc,
+    history,
+    jobs,
     listen,
+    logs,
     mymdc,
     plot,
     process,
+    reprocess,
     runs,
     show,
     start,
     tui,
+    why,
 )
 from knockoff.cli.place import Place
 from knockoff.cli.root import RootGroup
@@ -44,7 +49,24 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for family in (start, context, process, listen, runs, show, edit, plot, tui, doctor, gc):
+for family in (
+    start,
+    context,
+    process,
+    reprocess,
+    listen,
+    runs,
+    show,
+    why,
+    history,
+    logs,
+    jobs,
+    edit,
+    plot,
+    tui,
+    doctor,
+    gc,
+):
     family.register(app)
 app.add_typer(database.app, name="db")
 app.add_typer(mymdc.app, name="mymdc")

@@ -48,7 +48,7 @@ def card_of(
 def _said(column: Column, cell: Cell, row: Row, cells: Cells) -> list[str]:
     """The value with its units, or the whole reason why there is none."""
     problem = row.problem(column.key)
-    if problem is not None and problem.get("state") != "stale":
+    if problem is not None:
         text = typer.style(cell.text, fg="red") if cell.look == "failed" else cell.text
         tree = tree_of(problem, ASCII if cells.is_ascii else UNICODE)
         if not tree:
@@ -56,12 +56,13 @@ def _said(column: Column, cell: Cell, row: Row, cells: Cells) -> list[str]:
         return [_headed(problem, cells), *map(one_line, tree)]
     value = row.value(column.name)
     text = cells.hand.text(value) if isinstance(value, datetime) else cell.text
-    if column.units and cell.look == "value" and not row.units(column.key):
+    if column.units and cell.look in ("value", "stale") and not row.units(column.key):
         text = f"{text} {column.units}"
     array = row.array(slashed(column.name))
-    if array is not None and cell.look == "value":
+    if array is not None and cell.look in ("value", "stale"):
         text = f"{text}   from {cells.hand.size(array)}"
-    return [text]
+    stale = row.stale(column.key)
+    return [f"{text}   {typer.style(f'stale: {stale}', fg='yellow')}" if stale else text]
 
 
 def _headed(problem: Mapping[str, Any], cells: Cells) -> str:

@@ -58,7 +58,7 @@ class Cells:
     def _cell(self, column: Column, row: Row, numbers: NumberFormat, *, right: bool) -> Cell:
         cell = self.hand.cell(column, row, numbers, _WIDEST, right=right)
         problem = row.problem(column.key) if column.is_computed else None
-        if problem is None or problem.get("state") == "stale":
+        if problem is None:
             return cell
         state = one_line(str(problem.get("state")))
         if state != "failed":

@@ -61,7 +61,7 @@ def set_field(
     """Set a field that people type.
 
     What depends on it is computed again. That is done by a listener if one
-    runs, else by the next `knockoff process`.
+    runs, else by the next `knockoff reprocess`; until then it is shown as stale.
     """
     workspace, settings = place_of(context).open()
     stored = asyncio.run(_set(workspace, settings, run, field, value, table))

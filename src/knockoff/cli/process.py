@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from knockoff.cli.computed import outcome_of, refuse_unknown, say_what_failed
 from knockoff.cli.place import place_of
 from knockoff.cli.words import examples, progress, say
 from knockoff.errors import RunDataError
@@ -63,30 +64,12 @@ def process(
         say(f"knockoff: {each}")
     if as_json:
         typer.echo(json.dumps(done, indent=2))
-    troubled = [each for each in done if each["failed"]]
     say(
         f"{len(done)} of {len(done) + len(missing)} runs of proposal {workspace.proposal} computed."
     )
-    if troubled:
-        for names_failed, numbers in _alike(troubled):
-            say(f"Failed: {names_failed} in {numbers}.")
-        say("`knockoff show RUN` says why.")
+    say_what_failed(done)
     if missing:
         raise typer.Exit(1)
-
-
-def _alike(troubled: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Variables that failed in the same runs, and those runs, as in ``runs 1-3, 7``."""
-    from knockoff.cli.runspec import spoken_runs
-
-    where: dict[str, list[int]] = {}
-    for each in troubled:
-        for name in each["failed"]:
-            where.setdefault(name, []).append(int(each["run"]))
-    alike: dict[str, list[str]] = {}
-    for name in sorted(where):
-        alike.setdefault(spoken_runs(where[name]), []).append(name)
-    return [(", ".join(names), numbers) for numbers, names in alike.items()]
 
 
 async def _processed(
@@ -99,7 +82,6 @@ async def _processed(
 ) -> tuple[list[dict[str, Any]], list[RunDataError]]:
     """What became of each run, and the errors of those that are not there."""
     from knockoff.cli.runspec import runs_in
-    from knockoff.errors import VariableError
     from knockoff.recording.opening import open_recorder
     from knockoff.rundata.finding import kinds_on_disk, run_folder, runs_on_disk
     from knockoff.runkey import RunKey
@@ -122,12 +104,7 @@ async def _processed(
     if not there:
         return [], missing
     async with open_recorder(workspace, settings) as recorder:
-        unknown = [name for name in only if name not in _variables(recorder)]
-        if unknown:
-            from knockoff.contextfile.problems import nearest
-
-            hint = nearest(unknown[0], _variables(recorder))
-            raise VariableError(f"There is no variable {unknown[0]!r}. {hint}".strip())
+        refuse_unknown(recorder.tables.context, only)
         await recorder.work_off([])
         with progress("Computing", len(there)) as tell:
             done = await _worked_off(
@@ -138,7 +115,7 @@ async def _processed(
             say(f"Some cells wait: {reason}")
         if told.jobs:
             await recorder.work_off(told.jobs)
-            done = [await _outcome(recorder, key) for key in sorted(there)]
+            done = [await outcome_of(recorder, key) for key in sorted(there)]
     return done, missing
 
 
@@ -159,7 +136,7 @@ async def _worked_off(
             key, kinds = waiting.pop()
             jobs = await _asked(recorder, key, kinds, force=force, only=only)
             await recorder.work_off(jobs)
-            done.append(await _outcome(recorder, key))
+            done.append(await outcome_of(recorder, key))
             tell(f"run {key.run}")
 
     async with asyncio.TaskGroup() as tasks:
@@ -188,21 +165,3 @@ async def _asked(
     if any(old):
         jobs += await recorder.ask_again(key, retry=True, force=force, variables=only)
     return jobs
-
-
-async def _outcome(recorder: Recorder, key: RunKey) -> dict[str, Any]:
-    from knockoff.database.rows import find_row
-    from knockoff.runs.stamps import dotted
-    from knockoff.runs.states import TROUBLES
-
-    failed: list[str] = []
-    for table in recorder.tables.classes:
-        row = await find_row(recorder.database, table, key) or {}
-        problems = row.get("knockoff", {}).get("problems", {})
-        failed += [dotted(key) for key, each in problems.items() if each.get("state") in TROUBLES]
-    return {"proposal": key.proposal, "run": key.run, "failed": sorted(failed)}
-
-
-def _variables(recorder: Recorder) -> list[str]:
-    tables = recorder.tables.context.tables
-    return [variable.name for table in tables for variable in table.variables]

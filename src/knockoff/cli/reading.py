@@ -48,8 +48,9 @@ class StoredTable:
     async def rows(
         self, condition: Mapping[str, Any] | None = None, fields: Sequence[str] = ()
     ) -> list[dict[str, Any]]:
-        """Rows by run; of each `fields`, or all of it."""
+        """Rows by run; of each `fields`, or all of it and which of its cells are stale."""
         from knockoff.database.client import PyMongoError
+        from knockoff.database.stale import StaleCells
 
         wanted = dict.fromkeys(("run", *fields), 1) if fields else None
         try:
@@ -57,12 +58,21 @@ class StoredTable:
             rows: list[dict[str, Any]] = (
                 await found.sort("run", 1).max_time_ms(MOST_SECONDS * 1000).to_list(None)
             )
+            if rows and not fields:
+                stale = await StaleCells.by_current_context(self.database, self.name)
+                await stale.mark(rows)
         except PyMongoError as error:
             raise DatabaseError(
                 f"The table {self.name!r} cannot be read: {error}. "
                 f"`knockoff doctor` looks what is wrong."
             ) from error
         return rows
+
+    async def stale(self) -> dict[str, dict[str, str]]:
+        """Why cells are stale, by row's `_id` and column with slashes."""
+        from knockoff.database.stale import StaleCells
+
+        return await (await StaleCells.by_current_context(self.database, self.name)).of()
 
 
 @asynccontextmanager

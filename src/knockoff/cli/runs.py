@@ -27,6 +27,7 @@ def register(app: typer.Typer) -> None:
             "knockoff runs --where 'hits > 10 and comment ~ knife' --sort -hits",
             "knockoff runs --columns trains,hits,comment --csv > runs.csv",
             "knockoff runs --where 'hits is failed' --json",
+            "knockoff runs --where 'hits is stale'",
         )
     )(runs)
 
@@ -52,7 +53,8 @@ def runs(
     """Print the table of runs.
 
     As many columns of it as fit the terminal, or all that are asked for. A cell without
-    a value says why. Columns are named by field or title.
+    a value says why; a value behind a ~ is stale: its code or what it reads has changed
+    since, and `knockoff reprocess` makes it anew. Columns are named by field or title.
     """
     from knockoff.cli import written
 
@@ -113,14 +115,15 @@ async def _read(
 ) -> tuple[StoredTable, list[Mapping[str, Any]], list[dict[str, Any]]]:
     from knockoff.cli.reading import open_tables
     from knockoff.cli.written import in_order
-    from knockoff.database.filters import filter_of
+    from knockoff.database.filters import asks_for_stale, filter_of
 
     async with open_tables(workspace, settings, table) as tables:
         found = tables[0]
         if len(tables) > 1:
             others = ", ".join(each.name for each in tables[1:])
             say(f"This is the table {found.name}; --table shows the others: {others}")
-        condition = filter_of(where, found.columns, settings.time_zone)
+        stale = await found.stale() if asks_for_stale(where) else None
+        condition = filter_of(where, found.columns, settings.time_zone, stale)
         shown = _chosen(columns, found)
         by = found.column(sort.removeprefix("-"))
         rows = await found.rows(condition)

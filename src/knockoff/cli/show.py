@@ -15,7 +15,6 @@ from knockoff.errors import EditError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from knockoff.cli.reading import StoredTable
     from knockoff.settings import Settings
     from knockoff.workspace import Workspace
 
@@ -57,6 +56,7 @@ def show(
 
 
 async def _found(workspace: Workspace, settings: Settings, run: int) -> Found:
+    from knockoff.cli.pointing import unknown_run
     from knockoff.cli.reading import open_tables
 
     async with open_tables(workspace, settings) as tables:
@@ -66,12 +66,5 @@ async def _found(workspace: Workspace, settings: Settings, run: int) -> Found:
             for row in await table.rows({"run": run})
         ]
         if not found:
-            raise EditError(await _unknown(tables, run))
+            raise EditError(await unknown_run(tables, run))
     return found
-
-
-async def _unknown(tables: Sequence[StoredTable], run: int) -> str:
-    numbers = {row["run"] for table in tables for row in await table.rows(fields=("run",))}
-    near = sorted(sorted(numbers, key=lambda number: abs(number - run))[:3])
-    words = f"The nearest are {', '.join(map(str, near))}. " if near else ""
-    return f"There is no run {run} in the table. {words}`knockoff process {run}` makes its row."

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import pymongo
 
 from knockoff.database.client import OperationFailure, PyMongoError
-from knockoff.database.registry import VARIABLES
+from knockoff.database.registry import CONTEXTS, VARIABLES
 from knockoff.database.results import PREVIEWS
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class Change:
 
 async def changes(database: Database, table: str) -> AsyncGenerator[Change, None]:
     """What is written to `table`, its column registry and its previews, without end.
+
+    A context file that is used anew counts as a change of the columns.
 
     The first change says `everything`, and so does the first one after a gap that
     cannot be made up for. While the server is away there is one change that says
@@ -93,7 +95,7 @@ async def _stream(
 ) -> AsyncIterator[ChangeStream]:
     stream = database.watch(
         [
-            {"$match": {"ns.coll": {"$in": [table, VARIABLES, PREVIEWS]}}},
+            {"$match": {"ns.coll": {"$in": [table, VARIABLES, PREVIEWS, CONTEXTS]}}},
             {"$project": {"ns.coll": 1, "documentKey": 1}},
         ],
         resume_after=token,
@@ -115,6 +117,8 @@ def _told(event: Mapping[str, Any], table: str) -> Change:
         return Change(everything=True)
     if collection == table:
         return Change(rows=frozenset({str(key)}))
+    if collection == CONTEXTS:  # other code: values may be stale that were not
+        return Change(variables=True)
     if not str(key).startswith(f"{table}/"):
         return Change()
     if collection == VARIABLES:
@@ -152,4 +156,6 @@ async def _written(database: Database, table: str, since: datetime) -> dict[str,
 
 
 async def _columns(database: Database, table: str) -> list[dict[str, Any]]:
-    return await database[VARIABLES].find({"table": table}).sort("_id", 1).to_list(None)
+    columns = await database[VARIABLES].find({"table": table}).sort("_id", 1).to_list(None)
+    contexts = await database[CONTEXTS].find({}, {"last_used_at": 1}).sort("_id", 1).to_list(None)
+    return [*columns, *contexts]

@@ -74,7 +74,12 @@ class _Token:
         return self.kind != "quoted" and self.text.lower() in words
 
 
-def filter_of(text: str, columns: Sequence[Mapping[str, Any]], zone: tzinfo = UTC) -> Filter:
+def filter_of(
+    text: str,
+    columns: Sequence[Mapping[str, Any]],
+    zone: tzinfo = UTC,
+    stale: Mapping[str, Mapping[str, str]] | None = None,
+) -> Filter:
     """Read a condition such as ``hits > 10 and (comment ~ knife or not lasing = yes)``.
 
     Signs are ``= != > >= < <=``, and ``~ !~`` for "contains", whatever the case.
@@ -90,19 +95,34 @@ def filter_of(text: str, columns: Sequence[Mapping[str, Any]], zone: tzinfo = UT
         either.
     zone:
         The time zone of the times in `text`.
+    stale:
+        Which cells are stale, as `knockoff.database.stale` tells it: that is not stored
+        in the rows. Needed where `asks_for_stale`.
 
     Raises
     ------
     FilterError
         It cannot be understood; the message points at the place.
     """
-    return _Reader(text, columns, zone).whole()
+    return _Reader(text, columns, zone, stale).whole()
+
+
+def asks_for_stale(text: str) -> bool:
+    """Whether a condition may ask which cells are stale."""
+    return re.search(r"\bstale\b", text, re.IGNORECASE) is not None
 
 
 class _Reader:
     """Reads from left to right; each method takes what it understands."""
 
-    def __init__(self, text: str, columns: Sequence[Mapping[str, Any]], zone: tzinfo) -> None:
+    def __init__(
+        self,
+        text: str,
+        columns: Sequence[Mapping[str, Any]],
+        zone: tzinfo,
+        stale: Mapping[str, Mapping[str, str]] | None,
+    ) -> None:
+        self._stale = stale
         self._text = " ".join(text.split())
         self._columns = columns
         self._zone = zone
@@ -183,6 +203,12 @@ class _Reader:
         if state not in STATES:
             self._next -= 1
             raise self._wrong(f"a cell can be empty, {', '.join(STATES)}.")
+        if state == "stale":
+            if self._stale is None:
+                self._next -= 1
+                raise self._wrong("which cells are stale is not known here.")
+            key = name.replace(".", "/")
+            return {"_id": {"$in": [row for row, cells in self._stale.items() if key in cells]}}
         return {f"knockoff.problems.{name.replace('.', '/')}.state": state}
 
     def _among(self, column: Mapping[str, Any]) -> Filter:

@@ -19,7 +19,7 @@ from pymongo import ASCENDING, ReturnDocument
 from knockoff.runkey import RunKey
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from knockoff.database.client import Database
     from knockoff.language.occasions import Event
@@ -196,9 +196,14 @@ async def claim(
     found = await database[JOBS].find_one_and_update(
         condition,
         {
-            "$set": {"state": "running", "owner": this_owner(), "lease_until": now + LEASE},
+            "$set": {
+                "state": "running",
+                "owner": this_owner(),
+                "claimed_at": now,
+                "lease_until": now + LEASE,
+            },
             "$inc": {"attempt": 1},
-            "$unset": {"not_before": ""},
+            "$unset": {"not_before": "", "stop": "", "reason": ""},
         },
         sort=[("created_at", ASCENDING)],
         return_document=ReturnDocument.AFTER,
@@ -225,6 +230,135 @@ async def open_jobs(database: Database, collections: Sequence[str], key: RunKey)
     ids = [job_id(each, key, cause) for each in collections for cause in get_args(Cause)]
     found = database[JOBS].find({"_id": {"$in": ids}, "state": {"$in": ["queued", "running"]}})
     return [_job(each) async for each in found]
+
+
+@dataclass(frozen=True)
+class JobEntry:
+    """A job as it is on record, for people."""
+
+    id: str
+    collection: str
+    run: int
+    cause: str
+    state: str
+    """Queued, running, failed, cancelled or done."""
+
+    created_at: datetime
+    attempt: int
+    host: str = ""
+    pid: int | None = None
+    """Of the process that holds it."""
+
+    since: datetime | None = None
+    """When this process has taken it."""
+
+    lease_until: datetime | None = None
+    is_abandoned: bool = False
+    """Whether its process is gone, or its lease is over; whoever looks next takes it."""
+
+    is_to_stop: bool = False
+    """Whether somebody has cancelled it, and its process has not stopped it yet."""
+
+    reason: str = ""
+    """Why it failed or was cancelled."""
+
+
+async def job_entries(
+    database: Database, states: Sequence[str], runs: Collection[int] | None = None
+) -> list[JobEntry]:
+    """Jobs in these states, the oldest first; of these runs, or of all."""
+    condition: dict[str, Any] = {"state": {"$in": list(states)}}
+    if runs is not None:
+        condition["run"] = {"$in": list(runs)}
+    found = database[JOBS].find(condition).sort([("created_at", ASCENDING), ("_id", ASCENDING)])
+    return [_entry(each) async for each in found]
+
+
+def _entry(found: dict[str, Any]) -> JobEntry:
+    owner = str(found.get("owner", ""))
+    host, _, rest = owner.partition(":")
+    pid = rest.partition(":")[0]
+    lease = found.get("lease_until")
+    is_running = found["state"] == "running"
+    is_over = lease is None or lease < datetime.now(UTC)
+    return JobEntry(
+        id=found["_id"],
+        collection=found["collection"],
+        run=found["run"],
+        cause=found["cause"],
+        state=found["state"],
+        created_at=found["created_at"],
+        attempt=found.get("attempt", 0),
+        host=host,
+        pid=int(pid) if pid.isdigit() else None,
+        since=found.get("claimed_at") if is_running else None,
+        lease_until=lease,
+        is_abandoned=is_running and (is_over or is_dead(owner)),
+        is_to_stop="stop" in found,
+        reason=str(found.get("reason", "")),
+    )
+
+
+async def cancel_idle(database: Database, job: str, reason: str) -> Job | None:
+    """Cancel a job that nobody is working on; None if somebody is, or it is over.
+
+    Returns
+    -------
+    :
+        The job as it was, so that its cells can say that they are not to come.
+    """
+    found = await database[JOBS].find_one({"_id": job})
+    if found is None or found["state"] not in ("queued", "running"):
+        return None
+    if found["state"] == "running" and not _entry(found).is_abandoned:
+        return None
+    same = {name: found.get(name) for name in ("state", "attempt", "owner", "lease_until")}
+    result = await database[JOBS].update_one(
+        {"_id": job, **same},
+        {
+            "$set": {
+                "state": "cancelled",
+                "reason": reason,
+                "again": False,
+                "finished_at": datetime.now(UTC),
+            },
+            "$inc": {"attempt": 1},  # what a late worker of it still brings is not written
+            "$unset": {"owner": "", "lease_until": "", "not_before": "", "stop": ""},
+        },
+    )
+    return _job(found) if result.modified_count else None
+
+
+async def ask_to_stop(database: Database, job: str, reason: str) -> bool:
+    """Tell whoever is working on a job to stop; False if nobody is."""
+    result = await database[JOBS].update_one(
+        {"_id": job, "state": "running"}, {"$set": {"stop": reason, "again": False}}
+    )
+    return bool(result.matched_count)
+
+
+async def stop_asked(database: Database, job: Job) -> str | None:
+    """Why a job that is held is to be stopped; None if it is to go on."""
+    found = await database[JOBS].find_one({**_held(job), "stop": {"$exists": True}}, {"stop": 1})
+    return None if found is None else str(found["stop"])
+
+
+async def stop(database: Database, job: Job, reason: str) -> None:
+    """Mark a job as cancelled that was told to stop, or queue it if it was asked for since."""
+    await database[JOBS].update_one(
+        _held(job),
+        [
+            {
+                "$set": {
+                    "state": {"$cond": [{"$eq": ["$again", True]}, "queued", "cancelled"]},
+                    "again": False,
+                    "reason": {"$literal": reason},
+                    "finished_at": "$$NOW",
+                }
+            },
+            {"$unset": ["owner", "lease_until", "stop"]},
+        ],
+    )
 
 
 async def is_running(database: Database, collection: str, key: RunKey, cause: Cause) -> bool:

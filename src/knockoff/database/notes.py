@@ -67,3 +67,10 @@ async def log_edit(
             "at": datetime.now(UTC),
         }
     )
+
+
+async def edits_of(database: Database, collection: str, run: int) -> list[dict[str, Any]]:
+    """What was typed into fields of a run's row in one table, the oldest first."""
+    found = database[EDITS].find({"table": collection, "run": run}).sort("at", 1)
+    edits: list[dict[str, Any]] = await found.to_list(None)
+    return edits

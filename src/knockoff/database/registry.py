@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pymongo import DESCENDING, ReplaceOne
 
+from knockoff.errors import ContextFileError
+from knockoff.runs.described import read_description
+
 if TYPE_CHECKING:
     from knockoff.contextfile.description import (
         ColumnDescription,
@@ -64,6 +67,56 @@ async def current_context(database: Database) -> dict[str, Any] | None:
     """The description of the context file that was used last, as JSON; None before the first."""
     found = await database[CONTEXTS].find_one(sort=[("last_used_at", DESCENDING)])
     return None if found is None else {**found["description"], "source": found["source"]}
+
+
+async def current_table(database: Database, collection: str) -> TableDescription | None:
+    """A table as the context file describes it that was used last.
+
+    None if that has no such table, or was described by another version of knockoff.
+    """
+    described = await current_context(database)
+    try:
+        context = read_description(described) if described else None
+    except ContextFileError:
+        return None
+    tables = context.tables if context else ()
+    return next((each for each in tables if each.collection == collection), None)
+
+
+async def context_of(database: Database, source_hash: str) -> dict[str, Any] | None:
+    """A context file that was used once: ``source``, ``description``, ``first_used_at``, …."""
+    found: dict[str, Any] | None = await database[CONTEXTS].find_one({"_id": source_hash})
+    return found
+
+
+async def contexts_with(database: Database, collection: str, column: str) -> list[dict[str, Any]]:
+    """The context files that have filled a column, the first one first.
+
+    Returns
+    -------
+    :
+        Of each its hash as ``_id``, ``first_used_at``, and the hash of the ``code`` that
+        filled the column.
+    """
+    matches: dict[str, Any] = {"collection": collection, "variables.outputs": column}
+    found = database[CONTEXTS].aggregate(
+        [
+            {"$match": {"description.tables": {"$elemMatch": matches}}},
+            {"$sort": {"first_used_at": 1}},
+            {"$unwind": "$description.tables"},
+            {"$match": {"description.tables.collection": collection}},
+            {"$unwind": "$description.tables.variables"},
+            {"$match": {"description.tables.variables.outputs": column}},
+            {
+                "$project": {
+                    "first_used_at": 1,
+                    "code": "$description.tables.variables.code",
+                }
+            },
+        ]
+    )
+    contexts: list[dict[str, Any]] = await found.to_list(None)
+    return contexts
 
 
 def column_id(collection: str, name: str) -> str:

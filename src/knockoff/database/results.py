@@ -8,9 +8,11 @@ from pymongo import ReplaceOne
 from pymongo.errors import BulkWriteError
 
 from knockoff.database.client import storable
+from knockoff.runs.stamps import slashed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from knockoff.database.client import Database
 
@@ -31,6 +33,29 @@ async def add_history(database: Database, entries: Sequence[dict[str, Any]]) -> 
         failed = (error.details or {}).get("writeErrors", ())
         if any(each.get("code") != _DUPLICATE_KEY for each in failed):
             raise
+
+
+async def results_of(
+    database: Database, table: str, run: int, variable: str = "", until: datetime | None = None
+) -> list[dict[str, Any]]:
+    """Every result of a run in a table that was ever kept, the oldest first.
+
+    Parameters
+    ----------
+    variable:
+        Only those of this method, dotted; empty for all.
+    until:
+        Only those that were begun by then; None for all.
+    """
+    prefix = f"{table}/{run}/{f'{slashed(variable)}/' if variable else ''}"
+    condition: dict[str, Any] = {"_id": {"$gte": prefix, "$lt": f"{prefix[:-1]}0"}}  # 0 follows /
+    if variable:
+        condition["variable"] = variable
+    if until is not None:
+        condition["started_at"] = {"$lte": until}
+    found = database[HISTORY].find(condition).sort([("started_at", 1), ("_id", 1)])
+    results: list[dict[str, Any]] = await found.to_list(None)
+    return results
 
 
 async def put_previews(

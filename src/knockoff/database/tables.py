@@ -11,7 +11,9 @@ from knockoff.database.changes import PATIENCE_S, changes
 from knockoff.database.client import PyMongoError
 from knockoff.database.registry import VARIABLES
 from knockoff.database.results import PREVIEWS
+from knockoff.database.stale import StaleCells
 from knockoff.errors import DatabaseError
+from knockoff.runs.staleness import STALE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Collection, Iterator, Mapping
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from knockoff.database.client import Database
 
 VIEWS: Final = "knockoff.views"
+
+_STALE_FIELD: Final = f"knockoff.{STALE}"
+"""Not stored: worked out for the rows that are read."""
 
 
 class TableUnreadableError(DatabaseError):
@@ -43,10 +48,12 @@ class TableReader:
     def __init__(self, database: Database, table: str, person: str) -> None:
         self._database = database
         self._person = person
+        self._stale: StaleCells | None = None
         self.table = table
 
     async def variables(self) -> list[dict[str, Any]]:
         """The column registry of this table, in the order of the context file."""
+        self._stale = None  # whoever asks has heard that the context file is another one
         with self._asking():
             found = self._database[VARIABLES].find({"table": self.table})
             return await found.sort([("order", 1), ("_id", 1)]).to_list(None)
@@ -54,11 +61,24 @@ class TableReader:
     async def rows(
         self, fields: Collection[str], keys: Collection[str] | None = None
     ) -> list[dict[str, Any]]:
-        """`_id` and `fields` of these rows, or of all, by run; what is gone is left out."""
+        """`_id` and `fields` of these rows, or of all, by run; what is gone is left out.
+
+        With ``knockoff.stale`` among the fields, rows say which of their cells are.
+        """
         which = {} if keys is None else {"_id": {"$in": list(keys)}}
         with self._asking():
-            found = self._database[self.table].find(which, dict.fromkeys(fields, 1))
-            return await found.sort("run", 1).to_list(None)
+            stored = dict.fromkeys((each for each in fields if each != _STALE_FIELD), 1)
+            found = self._database[self.table].find(which, stored)
+            rows: list[dict[str, Any]] = await found.sort("run", 1).to_list(None)
+            if rows and _STALE_FIELD in fields:
+                await (await self._stale_cells()).mark(rows)
+            return rows
+
+    async def _stale_cells(self) -> StaleCells:
+        """By the context file as it was when the columns were read."""
+        if self._stale is None:
+            self._stale = await StaleCells.by_current_context(self._database, self.table)
+        return self._stale
 
     async def previews(self, ids: Collection[str]) -> list[dict[str, Any]]:
         """Trendlines and thumbnails by id, as in ``runs/42/xgm/energy/trend``."""

@@ -202,7 +202,8 @@ class SupervisedSession:
 
 
 _UNANSWERED: Final = CellProblem(
-    "WorkerError", "it is not in the context file any more. Check the file and reprocess."
+    "WorkerError",
+    "it is not in the context file any more. Check the file, then `knockoff reprocess RUN`.",
 )
 
 

@@ -19,6 +19,7 @@ from knockoff.engine.forks import Fork
 from knockoff.errors import WorkerError
 from knockoff.filling.frames import framed
 from knockoff.filling.orders import Ended, Forked, Gathering, Load, Order, spoken
+from knockoff.filling.sections import log_name
 from knockoff.filling.spool import spool_path
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Zygote(asyncio.Protocol):
         settings = self._settings
         order = Order(
             number=next(self._numbers),
-            log=str(settings.logs / f"r{task.run:04d}-p{task.proposal}.log"),
+            log=str(settings.logs / log_name(task.proposal, task.run)),
             spool=str(spool_path(settings.spool, task)),
             timeout=settings.timeout,
             grace=settings.grace,

@@ -7,10 +7,8 @@ import os
 import signal
 import socket
 import sys
-import time
 import traceback
 from contextlib import suppress
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
@@ -20,6 +18,7 @@ from knockoff.filling.line import Line
 from knockoff.filling.messages import RunTask, Started
 from knockoff.filling.orders import BROKEN, UNHEARD
 from knockoff.filling.processes import adopt_orphans, be_first_to_go, die_with, limit_memory
+from knockoff.filling.sections import announce, open_section
 from knockoff.filling.spool import SpoolWriter
 
 if TYPE_CHECKING:
@@ -84,7 +83,8 @@ def _serve(context: Context, order: Order, session: int, deadline: Deadline) -> 
     connection = socket.socket(fileno=session)
     connection.settimeout(None)  # user code may have called socket.setdefaulttimeout()
     task = RunTask.from_json(receive(connection)["task"])
-    _open_section(task)
+    log = Path(order.log)
+    open_section(log, task)
     deadline.clear()
     line = Line(connection, SpoolWriter(Path(order.spool), task))
     os.register_at_fork(after_in_child=line.forget)
@@ -102,6 +102,7 @@ def _serve(context: Context, order: Order, session: int, deadline: Deadline) -> 
     filling = Filling(context, task)
     try:
         while (names := line.asked()) is not None:
+            announce(log, names)
             filling.fill(names, tell)
             _flush()
         line.hang_up()
@@ -120,15 +121,6 @@ def _say_into(log: Path) -> None:
     os.dup2(file, 1)
     os.dup2(file, 2)
     os.close(file)
-
-
-def _open_section(task: RunTask) -> None:
-    moment = datetime.fromtimestamp(time.time(), timezone.utc).isoformat(" ", "seconds")
-    os.write(
-        1,
-        f"=== {moment} p{task.proposal} r{task.run:04d} {task.collection}, attempt {task.attempt}, "
-        f"{socket.gethostname()} pid {os.getpid()}\n".encode(),
-    )
 
 
 def _flush() -> None:

@@ -104,7 +104,8 @@ class Editing:
                 if field == variable.name or field in variable.outputs:
                     raise EditError(
                         f"{field} is computed (line {variable.line} of the context file) and "
-                        f"cannot be typed. `knockoff process RUN --force` computes it again."
+                        f"cannot be typed. `knockoff reprocess RUN --variables {variable.name} "
+                        "--force` computes it again."
                     )
         if field in RowFields.model_fields:
             raise EditError(f"{field} belongs to knockoff and cannot be typed.")

@@ -23,6 +23,8 @@ from knockoff.database.jobs import (
     keep,
     left_behind,
     open_job,
+    stop,
+    stop_asked,
     unfinished,
 )
 from knockoff.database.notes import show_notes
@@ -31,6 +33,7 @@ from knockoff.engine.answers import message_from_json
 from knockoff.errors import ContextFileError, DatabaseError, WorkerError
 from knockoff.filling.spool import spools_in
 from knockoff.recording.attempts import Attempts, Folders, RowTakenError
+from knockoff.recording.cancelling import mark_cancelled
 from knockoff.recording.catalogue import Catalogue
 from knockoff.recording.contextwatch import ContextWatch
 from knockoff.recording.rowfill import SupersededError
@@ -56,11 +59,18 @@ HEARTBEAT: Final = 15.0
 WORKER_PAUSE: Final = 10.0
 """Seconds until a job is tried again for which no worker could be started."""
 
+BETWEEN_LOOKS: Final = 1.0
+"""Seconds between two looks whether somebody has cancelled a job that is being done."""
+
 PAUSE: Final = 0.1
 """Seconds between two looks at a job that another process holds."""
 
 GOODBYE: Final = 3.0
 """Seconds for handing a job back when this process is told to stop."""
+
+
+class _StoppedError(Exception):
+    """Somebody has cancelled the job; the message says who."""
 
 
 class Recorder:
@@ -169,10 +179,16 @@ class Recorder:
         retry: bool = True,
         force: bool = False,
         variables: Sequence[str] = (),
+        collections: Sequence[str] = (),
     ) -> list[str]:
-        """Queue a run that has rows to be computed again, as far as it is due; the jobs' ids."""
+        """Queue a run that has rows to be computed again, as far as it is due; the jobs' ids.
+
+        In these tables only, if any are named.
+        """
         jobs = []
         for collection in self.tables.in_reading_order:
+            if collections and collection not in collections:
+                continue
             await ask(
                 self.database,
                 collection,
@@ -232,6 +248,10 @@ class Recorder:
                     await self._attempts.fill(job, tables)
         except SupersededError:
             log.warning("%s: taken over by another listener", job.id)
+        except _StoppedError as stopped:
+            log.warning("%s: %s", job.id, stopped)
+            await mark_cancelled(self.database, self.tables.context, job, str(stopped))
+            await stop(self.database, job, str(stopped))
         except RowTakenError:
             pause = random.uniform(0.05, 0.2)  # noqa: S311  # so that two do not meet again
             await hand_back(self.database, job, after=timedelta(seconds=pause))
@@ -273,19 +293,43 @@ class Recorder:
 
     @asynccontextmanager
     async def _kept(self, job: Job) -> AsyncIterator[None]:
-        """Prolong the lease for as long as the body runs."""
+        """Prolong the lease for as long as the body runs; end the body if the job is cancelled.
 
-        async def beat() -> None:
-            while True:
-                await asyncio.sleep(HEARTBEAT)
-                await self._reached(keep(self.database, job))
+        Raises
+        ------
+        _StoppedError
+            Somebody has cancelled it. What was finished by then is stored.
+        """
+        loop = asyncio.get_running_loop()
+        reasons: list[str] = []
 
-        heart = asyncio.create_task(beat())
+        async def look() -> None:
+            reason = await stop_asked(self.database, job)
+            if reason is not None:
+                reasons.append(reason)
+
+        async def beat(limit: asyncio.Timeout) -> None:
+            prolonged = loop.time()
+            while not reasons:
+                await asyncio.sleep(BETWEEN_LOOKS)
+                if loop.time() - prolonged >= HEARTBEAT:
+                    await self._reached(keep(self.database, job))
+                    prolonged = loop.time()
+                await self._reached(look())
+            limit.reschedule(loop.time())
+
         try:
-            yield
-        finally:
-            heart.cancel()
-            await asyncio.gather(heart, return_exceptions=True)
+            async with asyncio.timeout(None) as limit:
+                heart = asyncio.create_task(beat(limit))
+                try:
+                    yield
+                finally:
+                    heart.cancel()
+                    await asyncio.gather(heart, return_exceptions=True)
+        except TimeoutError:
+            if not (limit.expired() and reasons):
+                raise
+            raise _StoppedError(reasons[0]) from None
 
     # All night long
 

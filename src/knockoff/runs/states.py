@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from knockoff.runs.staleness import STALE
 from knockoff.runs.stamps import dotted, slashed
 
 TROUBLES: Final = frozenset({"failed", "timed out", "killed"})
@@ -53,7 +54,8 @@ def state_of(row: Mapping[str, Any], name: str, data: str = "raw") -> CellState:
     ----------
     row:
         The run document, or the part of it with the field, and of ``knockoff`` the
-        parts ``data``, ``active``, ``attempt``, ``problems``, ``arrays`` and ``code``.
+        parts ``data``, ``active``, ``attempt``, ``problems``, ``arrays`` and ``code``, and
+        ``stale`` where the reader has worked that out (`knockoff.runs.staleness`).
     name:
         The variable, dotted as in the registry of columns.
     data:
@@ -65,7 +67,8 @@ def state_of(row: Mapping[str, Any], name: str, data: str = "raw") -> CellState:
     if problem:
         return _told(problem)
     if has_field(row, name) or key in _mapping(ours.get("arrays")):
-        return DONE
+        stale = _mapping(ours.get(STALE)).get(key)
+        return CellState(STALE, str(stale)) if stale else DONE
     working = [_mapping(each) for each in _mapping(ours.get("active")).values()]
     for worker in working:
         if _is_filled_by(dotted(str(worker.get("variable", ""))), name):

@@ -68,11 +68,10 @@ class Hand:
         if not column.is_computed:
             return self._plain(column, value, numbers, width, right)
         problem = row.problem(column.key)
-        stale = problem is not None and problem.get("state") == "stale"
-        if problem is not None and not stale:
+        if problem is not None:
             return self._trouble(problem)
         if value is not None and value is not ABSENT:
-            cell = self._value(value, numbers, width, "stale" if stale else "value")
+            cell = self._value(value, numbers, width, "value")
             if units := row.units(column.key):
                 cell = replace(cell, texts=tuple(f"{t} {one_line(units)}" for t in cell.texts))
         elif (array := row.array(column.key)) is not None:
@@ -81,6 +80,10 @@ class Hand:
             cell = Cell(("none", self.glyphs.dash), "muted", right)
         else:
             cell = self._waiting(column, row, right)
+        if row.stale(column.key):
+            sign = "" if cell.look == "spark" else self.glyphs.stale
+            texts = tuple(f"{sign}{text}" for text in cell.texts)
+            cell = replace(cell, texts=texts, look="stale")
         style = row.style(column.key)
         return cell if style is None else _styled(cell, style)
 

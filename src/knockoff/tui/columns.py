@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 INDEX_FIELDS: Final = frozenset({"run", "knockoff.states", "knockoff.active"})
 """What the table knows of every run, on the screen or not."""
 
-PAGE_FIELDS: Final = INDEX_FIELDS | {"knockoff.data", "knockoff.attempt"}
+PAGE_FIELDS: Final = INDEX_FIELDS | {"knockoff.data", "knockoff.attempt", "knockoff.stale"}
 
 _NOTES: Final = frozenset({"comment", "tags", "status"})
 _QUIET: Final = frozenset({"tags", "status", "added_at"})

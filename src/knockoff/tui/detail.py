@@ -53,6 +53,8 @@ class Detail:
         value = row.value(column.name)
         if value is not ABSENT and value is not None and value != "":
             self._fact(text, "Value", self.full(value), row.units(column.key) or column.units)
+            if stale := row.stale(column.key):
+                self._fact(text, "Stale", stale)
         elif problem is None and row.array(column.key) is None:
             cell = self._hand.cell(column, row, NumberFormat(), CHART_WIDTH, right=False)
             self._say(text, f"{cell.text or 'Nothing was typed here yet.'}\n", "muted")

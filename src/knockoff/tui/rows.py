@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from knockoff.runs.staleness import STALE
 from knockoff.runs.states import TROUBLES
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ class Row:
     def problem(self, key: str) -> Document | None:
         """Why this variable has no value, if it was tried."""
         return self._of("problems", key)
+
+    def stale(self, key: str) -> str:
+        """Why the value of this variable is stale; empty if it is not."""
+        stale = self._ours.get(STALE)
+        return str(stale.get(key) or "") if isinstance(stale, Mapping) else ""
 
     def array(self, key: str) -> Document | None:
         """Which array belongs to this variable."""

@@ -1,0 +1,178 @@
+"""`knockoff jobs` and `knockoff cancel`: what is being computed, and how to stop it."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from knockoff.cli.place import place_of
+from knockoff.cli.words import examples, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from knockoff.database.jobs import JobEntry
+    from knockoff.recording.cancelling import Cancelled
+    from knockoff.settings import Settings
+    from knockoff.workspace import Workspace
+
+PATIENCE: Final = 10.0
+"""Seconds to wait for jobs to stop; a process looks once per second whether it should."""
+
+SHOWN: Final = ("queued", "running", "failed")
+
+_NAMES: Final = {"collection": "table"}
+"""What people call it, where that is not what it is on record as."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command(epilog=examples("knockoff jobs", "knockoff jobs --json"))(jobs)
+    app.command(
+        epilog=examples("knockoff cancel 42", "knockoff cancel 40-60", "knockoff cancel all")
+    )(cancel)
+
+
+def jobs(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
+) -> None:
+    """Print what is being computed.
+
+    Jobs that wait, that a process is working on, and that were given up. One whose
+    process is gone is abandoned; whoever computes for this proposal takes it over.
+    """
+    workspace, settings = place_of(context).open()
+    found = asyncio.run(_listed(workspace, settings))
+    if as_json:
+        typer.echo(json.dumps([_plain(each) for each in found], indent=2))
+    elif found:
+        typer.echo(_table(found, datetime.now(UTC)))
+        for each in found:
+            if each.reason:
+                say(f"{each.id}: {each.reason}")
+    else:
+        say("Nothing is being computed, and nothing waits.")
+
+
+def cancel(
+    context: typer.Context,
+    runs: Annotated[list[str], typer.Argument(help="Runs: 42, 1-20, 3,5,7-9 or all.")],
+) -> None:
+    """Stop computing runs.
+
+    What waits is not begun, and what runs is ended, also in another process or on
+    another host. Finished results stay; cells that are left without a value say that they
+    were cancelled, until `knockoff reprocess` or new data of the run brings them.
+    """
+    from knockoff.cli.runspec import runs_in, spoken_runs
+    from knockoff.errors import RunKeyError
+
+    try:
+        numbers = runs_in(runs)
+    except RunKeyError as error:
+        raise typer.BadParameter(str(error), param_hint="RUNS") from error
+    chosen = None if "all" in ",".join(runs).replace(" ", ",").split(",") else numbers
+    workspace, settings = place_of(context).open()
+    done = asyncio.run(_cancelled(workspace, settings, chosen))
+    if done.jobs:
+        count = len(done.jobs)
+        say(
+            f"Cancelled {count} job{'s' * (count != 1)} of "
+            f"{spoken_runs(each.run for each in done.jobs)}."
+        )
+    for each in done.left:
+        say(
+            f"knockoff: {each.id} is still worked on by process {each.pid} on {each.host}, which "
+            f"was told to stop. `knockoff jobs` shows when it has."
+        )
+    if done.left:
+        raise typer.Exit(1)
+    if not done.jobs:
+        say("There was nothing to cancel.")
+
+
+async def _listed(workspace: Workspace, settings: Settings) -> list[JobEntry]:
+    from knockoff.database.jobs import job_entries
+    from knockoff.database.opening import open_database
+
+    async with open_database(workspace, settings) as database:
+        return await job_entries(database, SHOWN)
+
+
+async def _cancelled(
+    workspace: Workspace, settings: Settings, runs: Sequence[int] | None
+) -> Cancelled:
+    from knockoff.database.jobs import job_entries
+    from knockoff.database.opening import open_database
+    from knockoff.database.registry import current_context
+    from knockoff.recording.cancelling import Cancelled, cancel
+    from knockoff.runs.described import read_description
+
+    async with open_database(workspace, settings) as database:
+        described = await current_context(database)
+        if described is None:  # nothing was ever recorded here
+            return Cancelled((), ())
+        if runs is None:
+            runs = sorted({each.run for each in await job_entries(database, ("queued", "running"))})
+        context = read_description(described)
+        return await cancel(database, context, runs, by=getpass.getuser(), patience=PATIENCE)
+
+
+def _plain(entry: JobEntry) -> dict[str, Any]:
+    """A job as JSON has it: what is not known of it is left out."""
+    about = {**asdict(entry), "state": _state(entry)}
+    return {
+        _NAMES.get(name, name): f"{each.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        if isinstance(each, datetime)
+        else each
+        for name, each in about.items()
+        if each not in ("", None) and not name.startswith("is_")
+    }
+
+
+def _state(entry: JobEntry) -> str:
+    if entry.is_abandoned:
+        return "abandoned"
+    return "stopping" if entry.is_to_stop and entry.state == "running" else entry.state
+
+
+def _table(entries: Sequence[JobEntry], now: datetime) -> str:
+    lines = [("Run", "Table", "Cause", "State", "Process", "For", "Lease", "Attempt")]
+    for each in entries:
+        at_work = each.state == "running"
+        lines.append(
+            (
+                str(each.run),
+                each.collection,
+                each.cause,
+                _state(each),
+                f"{each.pid} on {each.host}" if at_work else "",
+                _age(now, each.since or each.created_at),
+                _age(each.lease_until, now) if at_work and each.lease_until else "",
+                str(each.attempt),
+            )
+        )
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    right = (0, 5, 6, 7)
+    return "\n".join(
+        "  ".join(
+            text.rjust(width) if place in right else text.ljust(width)
+            for place, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _age(later: datetime, earlier: datetime) -> str:
+    """From one moment to the other, as in ``1:02:03``."""
+    seconds = max(0, round((later - earlier).total_seconds()))
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,0 +1,351 @@
+"""Why a cell is as it is: everything that is known of it, as one paragraph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Final
+
+from knockoff.database.jobs import JOBS, is_dead
+from knockoff.database.notes import edits_of
+from knockoff.database.registry import contexts_with, current_context
+from knockoff.errors import ContextFileError
+from knockoff.recording.edits import Edits
+from knockoff.recording.history import history_of, inputs_of
+from knockoff.recording.wording import Wording, ended, listed
+from knockoff.runs.causes import tree_of
+from knockoff.runs.described import read_description
+from knockoff.runs.staleness import STALE
+from knockoff.runs.stamps import slashed, value_at
+from knockoff.runs.states import has_field, state_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime, tzinfo
+
+    from knockoff.contextfile.description import TableDescription, VariableDescription
+    from knockoff.database.client import Database
+    from knockoff.recording.history import PastResult
+
+_OF_THE_RUN: Final = {
+    "start_time": "is when the run began, as its data say",
+    "added_at": "is when its row was made",
+    "run": "is the number that the data acquisition gave it",
+}
+
+_VERBS: Final = {
+    "timed out": "has timed out",
+    "killed": "was killed",
+    "cancelled": "was cancelled",
+}
+
+
+@dataclass
+class Explanation:
+    """What is known of one cell."""
+
+    run: int
+    table: str
+    variable: str
+    state: str
+    """As in ``"done"``, ``"stale"``, ``"waiting for proc"``; of what people type ``"typed"``."""
+
+    sentences: list[str] = field(default_factory=list)
+    tree: list[str] = field(default_factory=list)
+    """For a blocked or skipped cell: every way to a cause, drawn."""
+
+    facts: dict[str, Any] = field(default_factory=dict)
+    """The same for programs."""
+
+    @property
+    def text(self) -> str:
+        """The paragraph."""
+        return " ".join(self.sentences)
+
+    def to_json(self) -> dict[str, Any]:
+        """For programs: text and facts."""
+        about = {"run": self.run, "table": self.table, "variable": self.variable}
+        return about | {"state": self.state, "text": self.text, **self.facts}
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """Finds out about the cells of one row.
+
+    Parameters
+    ----------
+    row:
+        As it is stored, with what of it is stale noted in it.
+    zone:
+        The time zone in which people see times.
+    on_disk:
+        The source of the context file as it is now; None if it cannot be read.
+    """
+
+    database: Database
+    table: str
+    row: Mapping[str, Any]
+    zone: tzinfo
+    context: Mapping[str, Any] | None
+    """The context file as it was used last, described; None if none was."""
+
+    on_disk: str | None = None
+
+    @classmethod
+    async def of(
+        cls,
+        database: Database,
+        table: str,
+        row: Mapping[str, Any],
+        zone: tzinfo,
+        on_disk: str | None,
+    ) -> Reasons:
+        """Those of a row; parameters as of the class."""
+        return cls(database, table, row, zone, await current_context(database), on_disk)
+
+    async def explain(self, column: Mapping[str, Any]) -> Explanation:
+        """Explain the cell of a column, which is given as the registry has it."""
+        name, run = str(column["name"]), int(self.row["run"])
+        told = Explanation(run, self.table, name, "")
+        if column.get("kind") in ("builtin", "editable") or column.get("filled") is False:
+            await self._typed(told)
+            if column.get("filled"):
+                await self._also_computed(told)
+            return told
+        state = state_of(self.row, name, str(column.get("data") or "raw"))
+        told.state = state.word
+        described = self._described()
+        variable = described.filler_of(name) if described is not None else None
+        results = await history_of(self.database, self.table, run, name, described)
+        last = results[-1] if results else None
+        if last is not None:
+            told.facts["result"] = last.to_json()
+        problem = value_at(dict(self.row), f"knockoff.problems.{slashed(name)}")
+        if state.has_value:
+            await self._done(told, last, str(column.get("units") or ""))
+        elif problem:
+            self._problem(told, problem, last)
+        elif state.word == "not computed":
+            await self._newer_column(told)
+        elif state.word.startswith("waiting"):
+            self._no_data(told, str(column.get("data") or "raw"))
+        else:
+            await self._at_work(told)
+        if described is not None and variable is not None and last is not None:
+            await self._edits(told, described, variable, last)
+        elif variable is None and described is not None:
+            told.sentences.append("The context file no longer has this variable.")
+        self._unused_edit(told)
+        return told
+
+    async def _typed(self, told: Explanation) -> None:
+        """What nobody computes."""
+        name = told.variable
+        told.state = "typed"
+        value = value_at(dict(self.row), name)
+        if name in _OF_THE_RUN:
+            told.state = "known"
+            told.sentences.append(f"{self._cell(told)} {_OF_THE_RUN[name]}: {self._value(value)}.")
+            return
+        edits = [
+            each
+            for collection in (self.table, "")  # what is said of the run belongs to no table
+            for each in await edits_of(self.database, collection, told.run)
+            if each["field"] == name
+        ]
+        if edits:
+            last = max(edits, key=lambda each: each["at"])
+            told.facts["edit"] = {part: last[part] for part in ("at", "by", "old", "new")}
+            before = f"; before, it was {self._value(last['old'])}" if last["old"] else ""
+            told.sentences.append(
+                f"{self._cell(told)} is {self._value(value)}: {last['by']} typed "
+                f"{self._value(last['new'])} on {self._when(last['at'])}{before}."
+            )
+        elif value is None:
+            told.state = "empty"
+            told.sentences.append(f"{self._cell(told)} is empty: nobody has typed anything.")
+        else:
+            told.sentences.append(
+                f"{self._cell(told)} is {self._value(value)}: its default, or typed without "
+                f"knockoff; no edit of it is on record."
+            )
+
+    async def _also_computed(self, told: Explanation) -> None:
+        """What people may type and a hook of the context file fills."""
+        described = self._described()
+        results = await history_of(self.database, self.table, told.run, told.variable, described)
+        if results:
+            told.facts["result"] = results[-1].to_json()
+            told.sentences.append(f"The context file fills it as well: {self._made(results[-1])}.")
+
+    async def _done(self, told: Explanation, last: PastResult | None, units: str) -> None:
+        own = value_at(dict(self.row), f"knockoff.units.{slashed(told.variable)}")
+        value = value_at(dict(self.row), told.variable)
+        array = value_at(dict(self.row), f"knockoff.arrays.{slashed(told.variable)}")
+        shown = f"{self._value(value)} {own or units}".rstrip()
+        if array:
+            size = f"an array {array.get('dtype')} {tuple(array.get('shape') or ())}"
+            shown = f"{shown}, from {size}" if value is not None else size
+        elif value is None and has_field(self.row, told.variable):
+            shown = "empty, because its method returned None"
+        told.sentences.append(f"{self._cell(told)} is {shown}.")
+        if last is None or last.problem is not None:
+            return
+        told.sentences.append(f"It was computed {self._made(last)}")
+        inputs = await inputs_of(self.database, self.table, told.run, last)
+        told.facts["inputs"] = inputs
+        if inputs:
+            read = [self._input(name, about) for name, about in inputs.items()]
+            told.sentences[-1] += f", from {listed(read)}"
+        told.sentences[-1] += "."
+
+    def _problem(
+        self, told: Explanation, problem: Mapping[str, Any], last: PastResult | None
+    ) -> None:
+        state = told.state
+        told.facts["problem"] = problem
+        message = str(problem.get("message") or "").strip().removeprefix(f"{state}: ")
+        kind = str(problem.get("kind") or "")
+        if state == "failed" and kind:
+            message = f"{kind}: {message}" if message else kind
+        told.tree = tree_of(problem)
+        if state == "blocked":
+            said = f"is blocked by what it needs: {message}"
+        elif state == "skipped":
+            also = " because what it needs was" if told.tree else ""
+            said = f"was skipped{also}: {message}" if message else f"was skipped{also}"
+        elif state.startswith("waiting"):
+            rest = message.removeprefix("for ")
+            said = f"is {state}: {rest}" if state != "waiting" else f"is waiting for {rest}"
+        else:
+            where = f" at {self._file()}:{problem['line']}" if problem.get("line") else ""
+            verb = _VERBS.get(state, state)
+            said = f"{verb}{where}: {message}"
+            if code := str(problem.get("context_line") or "").strip():
+                said += f", at `{code}`"
+        told.sentences.append(f"{self._cell(told)} {ended(said)}")
+        if last is not None and last.state == state:
+            told.sentences.append(f"That was {self._made(last)}.")
+
+    async def _newer_column(self, told: Explanation) -> None:
+        contexts = await contexts_with(self.database, self.table, told.variable)
+        since = [each["first_used_at"] for each in contexts]
+        new = f", which the context file has since {self._when(since[0])}" if since else ""
+        told.facts["column_since"] = since[0] if since else None
+        told.sentences.append(
+            f"{self._cell(told)} was not computed: the run was processed before this column was "
+            f"there{new}. `knockoff process {told.run}` computes what is due."
+        )
+
+    def _no_data(self, told: Explanation, data: str) -> None:
+        kinds = ", ".join(map(str, self.row.get("knockoff", {}).get("data") or ())) or "none"
+        told.sentences.append(
+            f"{self._cell(told)} is waiting for {data} data: of this run there is {kinds} so far. "
+            f"It is computed when the facility announces it; `knockoff process {told.run}` looks "
+            f"for it now."
+        )
+
+    async def _at_work(self, told: Explanation) -> None:
+        active = self.row.get("knockoff", {}).get("active") or {}
+        jobs = (
+            await self.database[JOBS]
+            .find({"collection": self.table, "run": told.run, "state": {"$ne": "done"}})
+            .to_list(None)
+        )
+        told.facts["jobs"] = [
+            {part: each.get(part) for part in ("_id", "state", "attempt", "created_at", "reason")}
+            for each in jobs
+        ]
+        for cause, mark in active.items():
+            told.facts["active"] = {"cause": cause, **mark}
+            dead = " That process is gone: the next listener or `knockoff process` takes over."
+            is_gone = is_dead(str(mark.get("owner") or ""))
+            where = f"by process {mark.get('pid')} on {mark.get('host')}"
+            since = f" since {self._when(mark['since'])}" if mark.get("since") else ""
+            if told.state == "running":
+                said = f"is being computed {where}, which works on the run{since}"
+            else:
+                now = f", just now {mark['variable']}" if mark.get("variable") else ""
+                said = f"is queued: the run is being worked on {where}{since}{now}"
+            told.sentences += [
+                f"{self._cell(told)} {said}.{dead if is_gone else ''}",
+                f"`knockoff logs {told.run} --follow` shows what it prints.",
+            ]
+            return
+        told.sentences.append(f"{self._cell(told)} is {told.state}: it was not begun yet.")
+        for job in jobs:
+            if job["state"] == "failed":
+                told.sentences.append(f"Its job was given up: {ended(str(job.get('reason')))}")
+            else:
+                told.sentences.append(f"Its job has waited since {self._when(job['created_at'])}.")
+        told.sentences.append(
+            f"Whoever listens takes it next; `knockoff process {told.run}` does it now."
+        )
+
+    async def _edits(
+        self,
+        told: Explanation,
+        described: TableDescription,
+        variable: VariableDescription,
+        last: PastResult,
+    ) -> None:
+        """What has changed since the last result, by code and by inputs."""
+        edits = Edits(self.database, self.row, described, self.context or {}, self._wording)
+        if told.state == STALE:
+            begin = "It is stale because"
+        elif edits.has_other_code(variable):
+            begin = "But now"
+        else:
+            return
+        reason = await edits.reason(variable, last)
+        told.facts["edits"] = edits.found
+        told.sentences += [
+            f"{begin} {reason}.",
+            f"`knockoff process {told.run}` computes what is due.",
+        ]
+
+    def _unused_edit(self, told: Explanation) -> None:
+        if self.context is not None and self.on_disk not in (None, self.context["source"]):
+            told.facts["context_is_newer"] = True
+            told.sentences.append(
+                "The context file was edited after it was last used; `knockoff context check` "
+                "says whether it is good."
+            )
+
+    def _described(self) -> TableDescription | None:
+        try:
+            context = read_description(self.context) if self.context is not None else None
+        except ContextFileError:  # by another version of knockoff: what is due is not known
+            return None
+        tables = context.tables if context is not None else ()
+        return next((each for each in tables if each.collection == self.table), None)
+
+    def _file(self) -> str:
+        return PurePath(str((self.context or {}).get("path") or "context.py")).name
+
+    def _cell(self, told: Explanation) -> str:
+        return f"{told.variable} of run {told.run}"
+
+    def _made(self, result: PastResult) -> str:
+        entry = result.entry
+        memory = entry.get("peak_memory") or 0
+        used = f" and {memory / 1e6:.0f} MB" if memory else ""
+        return (
+            f"on {self._when(result.at)} by {result.by} (attempt {result.attempt}) in "
+            f"{entry.get('seconds') or 0:.3g} s{used}, with code {result.code}"
+        )
+
+    def _input(self, name: str, about: Mapping[str, Any]) -> str:
+        value = f" = {self._value(about['value'])}" if "value" in about else ""
+        attempt = f" ({about['attempt']})" if "attempt" in about else ""
+        return f"{name}{value}{attempt}"
+
+    def _when(self, moment: datetime) -> str:
+        return self._wording.when(moment)
+
+    def _value(self, value: Any) -> str:
+        return self._wording.value(value)
+
+    @property
+    def _wording(self) -> Wording:
+        return Wording(self.zone)
