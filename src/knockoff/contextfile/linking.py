@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from knockoff.contextfile.assigning import assignments, attribute_of, may_have, refused
-from knockoff.contextfile.bases import bases_above, is_column_of
+from knockoff.contextfile.assigning import assignments, refused
 from knockoff.contextfile.columns import problems_of_columns
 from knockoff.contextfile.crossing import Elsewhere
 from knockoff.contextfile.describing import (
@@ -30,6 +28,7 @@ from knockoff.contextfile.places import (
 from knockoff.contextfile.problems import Problem, nearest
 from knockoff.contextfile.reads import touches_of
 from knockoff.contextfile.scope import ROW_FIELDS
+from knockoff.contextfile.selfreads import SelfReads
 from knockoff.contextfile.sources import file_of, globals_of, node_of
 from knockoff.contextfile.tables import Formula, Table
 
@@ -38,11 +37,8 @@ if TYPE_CHECKING:
 
     from knockoff.contextfile.inputs import Input
     from knockoff.contextfile.problems import Severity
-    from knockoff.contextfile.reads import Touch
     from knockoff.contextfile.scope import Scope
     from knockoff.contextfile.tables import TableSource
-
-_METHODS_DEEP: Final = 20
 
 
 def table_of(
@@ -131,9 +127,10 @@ class Linker:
     def link(self, others: Mapping[str, Linker]) -> None:
         """Find out what each variable reads; `others` are all tables by the names of classes."""
         self._others = others
+        reads = SelfReads(self)
         for draft in self.drafts.values():
             self._link_parameters(draft)
-            self._link_touches(draft, draft.function, ())
+            reads.follow(draft, draft.function)
         tell_needs(self.drafts)
 
     def check(self) -> None:
@@ -331,112 +328,16 @@ class Linker:
         read = scope.resolve(tuple(wanted.split(".")))
         if read.kind == "field":
             draft.fields_read[read.name] = None
-            self._read_of_field(draft, read.name)
+            self.read_of_field(draft, read.name)
         if read.kind == "parameter" and read.rest:  # a group that may be left out
             return scope.parameter(tuple(wanted.split("."))) is None
         return read.kind in ("field", "parameter")
 
-    # What the source reads from self
-
-    def _link_touches(
-        self, draft: Draft, function: Callable[..., Any], through: tuple[str, ...]
-    ) -> None:
-        if not draft.method:
-            return
-        node = node_of(function)
-        if node is None:
-            self.problem(
-                draft,
-                f"the source of {draft.name} cannot be read, so what it depends on is not known.",
-                "Keep it in a file or a notebook cell.",
-            )
-            return
-        touches = touches_of(node)
-        for touch in touches.supers:
-            self._follow_super(draft, touch, function, through)
-        for touch in touches.reads:
-            read = draft.scope.resolve(touch.chain)
-            if read.kind == "variable":
-                draft.reads[column_of(read, self.drafts)] = None
-            elif read.kind == "field":
-                if read.name not in draft.assigns:
-                    draft.fields_read[read.name] = None
-                self._read_of_field(draft, read.name)
-            elif read.kind == "other":
-                self._follow(draft, touch, function, through)
-
-    def _read_of_field(self, draft: Draft, name: str) -> None:
+    def read_of_field(self, draft: Draft, name: str) -> None:
         """A field that a hook fills is a dependency on that hook."""
         filler = self._filled_by.get(name)
         if filler is not None and filler != draft.name:
             draft.reads[filler] = None
-
-    def _follow(
-        self, draft: Draft, touch: Touch, caller: Callable[..., Any], through: tuple[str, ...]
-    ) -> None:
-        """A plain method or property of the class reads in the name of its caller."""
-        name = touch.chain[0]
-        attribute = attribute_of(draft.scope.owner, name)
-        if attribute is None:
-            private = getattr(draft.scope.owner, "__private_attributes__", {})  # Pydantic's
-            if name in private:
-                draft.constants[name] = getattr(private[name], "default", None)
-            else:
-                self._check_spelling(draft, touch, caller)
-            return
-        if name in through or len(through) > _METHODS_DEEP or name.startswith("__"):
-            return
-        function = _function_in(attribute)
-        if function is None:
-            draft.constants[name] = attribute
-        elif node_of(function) is not None:
-            draft.methods[function] = None
-            if not isinstance(attribute, staticmethod):  # it has no self to read from
-                self._link_touches(draft, function, (*through, name))
-
-    def _follow_super(
-        self,
-        draft: Draft,
-        touch: Touch,
-        caller: Callable[..., Any],
-        through: tuple[str, ...],
-    ) -> None:
-        """A method of a base reads in the name of its caller; a column is no method."""
-        name = touch.chain[0]
-        for base in bases_above(draft.scope.owner, caller):
-            if is_column_of(base, name):
-                self.problem(
-                    draft,
-                    f"{draft.name} calls super().{name}, which is a column there and no method.",
-                    f"Move what both need into a plain method _{name}, and call that in both.",
-                    Place(file_of(caller), touch.line, touch.column),
-                )
-                return
-            function = _function_in(vars(base).get(name))
-            if function is not None:
-                way = f"{base.__qualname__}.{name}"
-                if way not in through and node_of(function) is not None:
-                    draft.methods[function] = None
-                    self._link_touches(draft, function, (*through, way))
-                return
-
-    def _check_spelling(self, draft: Draft, touch: Touch, function: Callable[..., Any]) -> None:
-        name = touch.chain[0]
-        known = {
-            *draft.scope.members.variables,
-            *draft.scope.members.fields,
-            *draft.scope.groups,
-            *draft.scope.parameters,
-        }
-        if name in draft.assigns or may_have(draft.scope.owner, name):
-            return
-        hint = nearest(name, known)
-        message = f"{draft.name} reads self.{'.'.join(touch.chain)}, which is not there."
-        place = Place(file_of(function), touch.line, touch.column)
-        if hint.startswith("Did you mean"):
-            self.problem(draft, message, hint, place)
-        else:
-            self.problem(draft, message, hint or "Write it in the class.", place, "note")
 
     # What is told of it
 
@@ -474,13 +375,3 @@ class Linker:
         self.problems.append(
             Problem(where.file, where.line, where.column, message, remedy, severity)
         )
-
-
-def _function_in(attribute: Any) -> Any:
-    """The function of a method, property, static method or cached method; None for a value."""
-    for name in ("fget", "__func__", "__wrapped__"):
-        if not hasattr(attribute, "__code__"):
-            attribute = getattr(attribute, name, attribute)
-    if isinstance(attribute, cached_property):
-        attribute = attribute.func
-    return attribute if hasattr(attribute, "__code__") else None
