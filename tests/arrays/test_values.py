@@ -37,6 +37,7 @@ from knockoff.arrays.values import (
     to_json,
 )
 from knockoff.errors import ArrayError, VariableError
+from knockoff.language.cell import Cell, Skip
 
 CEST = timezone(timedelta(hours=2))
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -274,6 +275,8 @@ def loop() -> list[Any]:
         (loop(), "list", "contains itself"),
         ([xr.DataArray([1])], "DataArray", "Dataset"),
         ({"a": object()}, "object", "a number, text"),
+        ([Cell(1)], "Cell", "around the whole"),
+        (Skip("no beam"), "Skip", "raise Skip(...)"),
     ],
 )
 def test_what_cannot_be_stored_is_refused_with_type_and_remedy(

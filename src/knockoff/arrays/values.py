@@ -27,6 +27,7 @@ from knockoff.arrays.records import fields_of_tuple, is_named_tuple, is_record, 
 from knockoff.arrays.refusals import DEEPEST, UnsupportedValueError, told, too_deep
 from knockoff.arrays.wire import INT64, from_json, in_order, to_json
 from knockoff.errors import ArrayError
+from knockoff.language.cell import Cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -168,6 +169,10 @@ def _plain(value: object, depth: int) -> Any:
         return [_plain(item, depth + 1) for item in value]  # type: ignore[attr-defined]
     if base in (set, frozenset):
         return [_plain(item, depth + 1) for item in in_order(value)]  # type: ignore[arg-type]
+    if type(value) is Cell:
+        raise UnsupportedValueError(
+            "A Cell inside of another value", "Put the Cell around the whole: Cell([...])."
+        )
     if is_record(value):
         return _plain(shown(value), depth)
     return _plain_numpy(value, depth)
