@@ -7,6 +7,7 @@ import getpass
 import socket
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +124,11 @@ def _told(problem: CellProblem) -> dict[str, Any]:
     return {name: list(each) if isinstance(each, tuple) else each for name, each in told.items()}
 
 
+@cache
+def _our_version() -> str:
+    return version("knockoff")  # read from a file of the installation each time it is asked for
+
+
 def history_entry(
     table: TableDescription, result: Result, provenance: Provenance
 ) -> dict[str, Any] | None:
@@ -146,7 +152,7 @@ def history_entry(
         "peak_memory": result.peak_memory,
         "host": socket.gethostname(),
         "user": getpass.getuser(),
-        "versions": {"knockoff": version("knockoff")},
+        "versions": {"knockoff": _our_version()},
     }
     if result.problem is not None:
         entry["problem"] = _told(result.problem)
