@@ -108,7 +108,7 @@ def crashes(before: "var#before"):
 
     (spool,) = spools_in(place.folder / "spool")
     assert spool.header == SpoolHeader(
-        1234, 42, "runs", "1", ("before", "unheard", "slow", "after", "crashes")
+        1234, 42, "runs", "1", ("before", "unheard", "slow", "crashes", "after")
     )
     assert spool.is_held()
     go_on.touch()

@@ -14,7 +14,7 @@ import pytest
 
 from knockoff.filling.frames import framed, receive
 from knockoff.filling.line import Line
-from knockoff.filling.messages import CellResult, Filled, Result, RunTask, Started
+from knockoff.filling.messages import CellResult, Filled, Request, Result, RunTask, Started
 from knockoff.filling.spool import SpoolHeader, SpoolWriter, spool_path, spools_in
 
 if TYPE_CHECKING:
@@ -139,8 +139,8 @@ def test_a_line_whose_results_are_all_acknowledged_leaves_no_spool(
     """The usual case must not litter."""
     ours, theirs = recorder
     line = Line(theirs, SpoolWriter(path, TASK))
-    ours.sendall(framed({"fill": ["one"]}))
-    assert line.asked() == ("one",)
+    ours.sendall(framed({"fill": Request(("one",)).to_json()}))
+    assert line.asked() == Request(("one",))
     for message in (Started("one"), ONE, Filled(1)):
         line.tell(message)
     ours.sendall(framed({"acknowledged": 1}))
@@ -159,7 +159,19 @@ async def test_what_was_not_acknowledged_goes_to_the_spool_in_order(
     """A recorder that dies may have read a result and not have stored it."""
     ours, theirs = recorder
     line = Line(theirs, SpoolWriter(path, TASK))
-    ours.sendall(framed({"fill": ["one", "two", "three"]}))
+    ours.sendall(
+        framed(
+            {
+                "fill": Request(
+                    (
+                        "one",
+                        "two",
+                        "three",
+                    )
+                ).to_json()
+            }
+        )
+    )
     line.asked()
     line.tell(ONE)
     ours.sendall(framed({"acknowledged": 1}))
@@ -204,3 +216,18 @@ def test_a_file_that_takes_the_place_of_the_spool_is_not_written_to(
 
         assert file.read() == b""
     assert receive(ours)["variable"] == "one"
+
+
+def test_a_request_that_comes_while_something_is_told_is_not_lost(
+    path: Path, recorder: tuple[socket.socket, socket.socket]
+) -> None:
+    """The recorder asks for more as soon as it hears of an end, which the worker still tells."""
+    ours, theirs = recorder
+    line = Line(theirs, SpoolWriter(path, TASK))
+    ours.sendall(framed({"fill": Request(("one",)).to_json()}))
+    line.asked()
+    ours.sendall(framed({"fill": Request(("two",), (ONE,), {"two": 1}).to_json()}))
+    line.tell(Filled(1))
+
+    assert line.asked() == Request(("two",), (ONE,), {"two": 1})
+    line.forget()

@@ -73,7 +73,7 @@ def described_variable(draft: Draft, folder: Path, place: int) -> VariableDescri
         cluster=draft.cluster,
         transient=bool(variable and variable.transient),
         timeout=variable.timeout if variable else None,
-        retries=variable.retries if variable else 0,
+        retries=variable.retries if variable else None,
         cpus=variable.cpus if variable else None,
         memory=variable.memory if variable else None,
         gpus=variable.gpus if variable else None,

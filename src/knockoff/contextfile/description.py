@@ -98,7 +98,7 @@ class VariableDescription:
     timeout: float | None = None
     """In seconds."""
 
-    retries: int = 0
+    retries: int | None = None
     cpus: int | None = None
     memory: int | None = None
     """In bytes."""

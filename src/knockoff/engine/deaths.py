@@ -8,6 +8,7 @@ import signal
 from itertools import takewhile
 from typing import TYPE_CHECKING, Final
 
+from knockoff.filling.memory import gigabytes
 from knockoff.filling.messages import CellProblem
 from knockoff.filling.orders import BROKEN, UNHEARD
 
@@ -28,7 +29,7 @@ _SECTION: Final = re.compile(r"^=== .*$\n?", re.MULTILINE)
 
 
 def problem_of_death(
-    ended: Ended, timeout: float, context: ContextDescription, last_words: str
+    ended: Ended, timeout: float, memory: int, context: ContextDescription, last_words: str
 ) -> tuple[Outcome, CellProblem]:
     """What the cell of the variable that was running shows.
 
@@ -36,10 +37,12 @@ def problem_of_death(
     ----------
     timeout:
         Its limit in seconds.
+    memory:
+        Its limit in bytes.
     last_words:
         As `last_words_in` returns them.
     """
-    outcome, kind, message = _told(ended, timeout)
+    outcome, kind, message = _told(ended, timeout, memory)
     if ended.status == BROKEN << 8 and last_words:
         message = f"{message} It ends with {last_words.splitlines()[-1]}"
     found = re.search(rf'File "{re.escape(context.path)}", line (\d+)', last_words)
@@ -49,15 +52,19 @@ def problem_of_death(
     return outcome, CellProblem(kind, message, line, context_line, traceback=last_words)
 
 
-def last_words_in(log: Path) -> str:
-    """What Python wrote into a run's log as its process went down; empty if it had no time."""
+def last_words_in(log: Path, start: int = 0) -> str:
+    """What Python wrote into a run's log as its process went down; empty if it had no time.
+
+    It is looked for behind the first `start` bytes, which others have written.
+    """
     try:
         with log.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
+            size = os.fstat(file.fileno()).st_size
+            file.seek(max(start if start < size else 0, size - _TAIL))
             tail = file.read(_TAIL).decode("utf-8", "replace")
     except OSError:
         return ""
-    own = _SECTION.split(tail)[-1]
+    own = _SECTION.sub("", tail)
     dumps = list(_DUMP.finditer(own))
     return _without_ours(own[dumps[-1].start() :])[:_LONGEST].strip() if dumps else ""
 
@@ -80,7 +87,11 @@ def ending_of(status: int) -> str:
     return f"exit status {os.waitstatus_to_exitcode(status)}"
 
 
-def _told(ended: Ended, timeout: float) -> tuple[Outcome, str, str]:
+def _told(ended: Ended, timeout: float, memory: int) -> tuple[Outcome, str, str]:
+    if ended.cause == "out of memory":
+        limit = f"it and what it started had more than {gigabytes(memory)} of memory, its limit"
+        remedy = "Let it have more with Variable(memory=…), or read less at a time."
+        return "killed", "OutOfMemory", f"stopped because {limit}. {remedy}"
     if ended.cause == "timed out":
         remedy = "Let it take longer with Variable(timeout=…), in seconds."
         return "timed out", "Timeout", f"stopped after {timeout:g} s, its time limit. {remedy}"

@@ -66,7 +66,23 @@ class EngineSettings:
     """Seconds that a context file may take to load."""
 
     memory: int | None = None
-    """Bytes that one run's process may take for data (RLIMIT_DATA); None for no limit."""
+    """Bytes that the variables of one run may take together, and each that does not say how much
+    it needs; never more than the machine has. None for all of that."""
+
+    cpus: int = 4
+    """Processors that the variables of one run may keep busy together."""
+
+    processors: int | None = None
+    """Processors that all runs may keep busy together; None for those of this machine."""
+
+    retries: int = 0
+    """How often a variable that does not say so itself is tried again when it fails."""
+
+    parallel: int | None = None
+    """Runs that are filled at the same time, whoever asks; None for as many as are asked for."""
+
+    idle_memory: int = 2_000_000_000
+    """Bytes that loaded context files may take while no run of theirs is filled."""
 
     largest_log: int = 100_000_000
     """Bytes after which a run's log is cut to half."""

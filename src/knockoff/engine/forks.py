@@ -11,10 +11,11 @@ from knockoff.errors import WorkerError
 from knockoff.filling.frames import HEADER, frame_length, framed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
-    from knockoff.filling.messages import Message, RunTask
+    from knockoff.filling.messages import Message, Request, RunTask
     from knockoff.filling.orders import Ended, Order
+    from knockoff.filling.tickets import Tickets
 
 _DEAD_IN_S = 5.0
 """After this a killed process that is still there is its zygote's fault."""
@@ -26,6 +27,7 @@ class Fork:
     def __init__(
         self,
         order: Order,
+        tickets: Tickets,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         tell_zygote: Callable[[dict[str, Any]], None],
@@ -33,6 +35,8 @@ class Fork:
     ) -> None:
         self.order = order
         self.pid: int | None = None
+        self._tickets = tickets
+        self._is_let_go = False
         self.ended: asyncio.Future[Ended] = asyncio.get_running_loop().create_future()
         self._reader = reader
         self._writer = writer
@@ -43,9 +47,15 @@ class Fork:
         """Tell it which run it is for."""
         self._send({"task": asdict(task)})
 
-    def ask(self, variables: Iterable[str]) -> None:
-        """Let it fill these."""
-        self._send({"fill": list(variables)})
+    def ask(self, request: Request) -> None:
+        """Let it fill what is requested, in dependency order, until that is taken back."""
+        if not self._is_let_go:
+            self._tickets.add(len(request.variables))
+        self._send({"fill": request.to_json()})
+
+    def take_back(self) -> int:
+        """Keep it from beginning what it has not begun; how many variables these are."""
+        return 0 if self._is_let_go else self._tickets.take_back()
 
     def acknowledge(self, results: int) -> None:
         """Let it forget so many of its results."""
@@ -83,14 +93,14 @@ class Fork:
         if ended is None:
             self._end_zygote()
             ended = await self._ended_within(_DEAD_IN_S)
-        self._writer.close()
+        self._let_go()
         if ended is None:
             raise WorkerError(f"process {self.pid} hangs and cannot be killed.")
         return ended
 
     def close(self) -> None:
         """Nothing more will be asked; it ends by itself, or is made to."""
-        self._writer.close()
+        self._let_go()
         if not self.ended.done():
             self._tell_zygote({"close": self.order.number})
 
@@ -98,8 +108,14 @@ class Fork:
         await asyncio.wait((self.ended,), timeout=seconds)
         if not self.ended.done():
             return None
-        self._writer.close()
+        self._let_go()
         return self.ended.result()
+
+    def _let_go(self) -> None:
+        self._writer.close()
+        if not self._is_let_go:
+            self._is_let_go = True
+            self._tickets.close()
 
     def _send(self, document: dict[str, Any]) -> None:
         self._writer.write(framed(document))  # if it is gone, reading will tell

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import logging
+import os
 from collections import defaultdict
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from knockoff.engine.environment import EngineSettings, package_for
+from knockoff.engine.machine import processors_of_machine
+from knockoff.engine.processors import Processors
 from knockoff.engine.supervising import SupervisedSession
+from knockoff.engine.turns import Turns
 from knockoff.engine.zygotes import Zygote
 
 if TYPE_CHECKING:
@@ -20,6 +27,11 @@ if TYPE_CHECKING:
     from knockoff.filling.session import Session
 
 __all__ = ["EngineSettings", "LocalEngine", "open_engine"]
+
+log = logging.getLogger(__name__)
+
+LONGEST_SOURCE: Final = 100_000
+"""Bytes of a context file that still go through the socket to its process; else it reads them."""
 
 
 @asynccontextmanager
@@ -35,15 +47,44 @@ async def open_engine(settings: EngineSettings) -> AsyncIterator[LocalEngine]:
             await engine.close()
 
 
+@dataclass(frozen=True)
+class _Loaded:
+    """A context file as it was described last."""
+
+    description: ContextDescription
+    files: dict[str, tuple[int, int]]
+
+    def is_current(self) -> bool:
+        """Whether no file that was loaded has changed since."""
+        return all(_time_and_size(file) == known for file, known in self.files.items())
+
+    @property
+    def source(self) -> str | None:
+        """Its text, where that is all of what was loaded and is not too long."""
+        content = self.description.source.encode()
+        is_exact = hashlib.sha256(content).hexdigest().startswith(self.description.source_hash)
+        return self.description.source if is_exact and len(content) < LONGEST_SOURCE else None
+
+
 class LocalEngine:
-    """One process per context file, and one fork of it per run; opened by `open_engine`."""
+    """One process per context file, and forks of it for every run; opened by `open_engine`.
+
+    A process that fills no run may be ended for want of memory, and is started again for
+    the next one; its description stays.
+    """
 
     def __init__(self, settings: EngineSettings, package: Path | None) -> None:
-        self._settings = settings
+        number = settings.processors or processors_of_machine()
+        self._settings = replace(settings, cpus=min(settings.cpus, number))
         self._package = package
+        self._loaded: dict[Path, _Loaded] = {}
         self._zygotes: dict[Path, Zygote] = {}
+        """The one that was used last is the last."""
         self._retired: list[Zygote] = []
-        self._turns: defaultdict[Path, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks: defaultdict[Path, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._turns = Turns(settings.parallel)
+        self._processors = Processors(number)
+        self._one_by_one = asyncio.Lock()
 
     async def describe(self, context_file: Path) -> ContextDescription:
         """Load a context file, again if it or a module beside it has changed, and describe it.
@@ -59,15 +100,16 @@ class LocalEngine:
             The interpreter cannot be used.
         """
         path = _absolute(context_file)
-        async with self._turns[path]:
-            zygote = self._zygotes.get(path)
-            if zygote is None or not await asyncio.to_thread(zygote.is_current):
+        async with self._locks[path]:
+            loaded = self._loaded.get(path)
+            if loaded is None or not await asyncio.to_thread(loaded.is_current):
                 zygote = await self._renewed(path)
-            return zygote.description
+                return zygote.description
+            return loaded.description
 
     @asynccontextmanager
     async def session(self, context_file: Path, task: RunTask) -> AsyncIterator[Session]:
-        """Open one run; left in the middle of its work, its process is killed at once.
+        """Open one run; left in the middle of its work, its processes are killed at once.
 
         Raises
         ------
@@ -75,12 +117,19 @@ class LocalEngine:
             As `describe`, if the file has not been described before.
         """
         path = _absolute(context_file)
-        session = SupervisedSession(task, lambda: self._living(path))
-        try:
-            await session.open()
-            yield session
-        finally:
-            await session.close()
+        async with self._turns.turn(path):
+            session = SupervisedSession(
+                task,
+                self._settings,
+                lambda: self._living(path),
+                self._processors,
+                self._one_by_one,
+            )
+            try:
+                await session.open()
+                yield session
+            finally:
+                await session.close()
 
     async def close(self) -> None:
         """End every process."""
@@ -90,23 +139,52 @@ class LocalEngine:
         await asyncio.gather(*(zygote.stop() for zygote in zygotes))
 
     async def _living(self, path: Path) -> Zygote:
-        zygote = self._zygotes.get(path)
-        if zygote is not None and zygote.is_alive:
+        async with self._locks[path]:
+            zygote = self._zygotes.pop(path, None)
+            if zygote is None or not zygote.is_alive:
+                return await self._renewed(path, self._loaded.get(path))
+            self._zygotes[path] = zygote
             return zygote
-        async with self._turns[path]:
-            zygote = self._zygotes.get(path)
-            return zygote if zygote is not None and zygote.is_alive else await self._renewed(path)
 
-    async def _renewed(self, path: Path) -> Zygote:
-        zygote = await Zygote.start(self._settings, path, self._package)
-        old = self._zygotes.get(path)
+    async def _renewed(self, path: Path, as_before: _Loaded | None = None) -> Zygote:
+        source = None if as_before is None else as_before.source
+        zygote = await Zygote.start(self._settings, path, self._package, source)
+        # of a text as before it is not asked whether the file has changed meanwhile: it may have
+        files = zygote.files if as_before is None or source is None else as_before.files
+        self._loaded[path] = _Loaded(zygote.description, files)
+        old = self._zygotes.pop(path, None)
         self._zygotes[path] = zygote
-        self._retired = [each for each in self._retired if not each.is_gone]
         if old is not None:
-            old.retire()
-            self._retired.append(old)
+            self._retire(old)
+        await self._save_memory()
         return zygote
+
+    async def _save_memory(self) -> None:
+        """End processes that fill no run, those first that were used longest ago."""
+        self._retired = [each for each in self._retired if not each.is_gone]
+        others = [(path, each) for path, each in self._zygotes.items() if each.is_idle][:-1]
+        sizes = await asyncio.to_thread(lambda: [each.memory() for _, each in others])
+        total = sum(sizes)
+        for (path, zygote), size in zip(others, sizes, strict=True):
+            if total <= self._settings.idle_memory:
+                return
+            if zygote.is_idle and self._zygotes.get(path) is zygote:
+                total -= size
+                self._retire(self._zygotes.pop(path))
+                log.debug("%s: its process was ended, since all took %d bytes", path, total + size)
+
+    def _retire(self, zygote: Zygote) -> None:
+        zygote.retire()
+        self._retired.append(zygote)
 
 
 def _absolute(path: Path) -> Path:
     return path.absolute()
+
+
+def _time_and_size(file: str) -> tuple[int, int] | None:
+    try:
+        stat = os.stat(file)  # noqa: PTH116  # as the zygote does
+    except OSError:
+        return None
+    return stat.st_mtime_ns, stat.st_size

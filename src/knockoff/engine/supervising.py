@@ -1,48 +1,92 @@
-"""Fill one run whatever happens to its process: name what died, and go on with the rest."""
+"""Fill one run whatever happens to its processes: name what died, and go on with the rest."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections import deque
-from contextlib import aclosing
+from collections import Counter, deque
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from knockoff.contextfile.problems import ContextProblems
 from knockoff.engine.deaths import last_words_in, problem_of_death
+from knockoff.engine.lanes import Lane
+from knockoff.engine.schedule import Schedule
 from knockoff.errors import WorkerError
+from knockoff.filling.filling import START_TIME
+from knockoff.filling.knowledge import task_after
 from knockoff.filling.messages import CellProblem, Filled, Result, RunTask, Started
+from knockoff.filling.sections import note
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
     from knockoff.contextfile.description import ContextDescription, VariableDescription
+    from knockoff.engine.environment import EngineSettings
     from knockoff.engine.forks import Fork
+    from knockoff.engine.processors import Processors
     from knockoff.engine.zygotes import Zygote
     from knockoff.filling.messages import Message, Outcome
+
+log = logging.getLogger(__name__)
+
+PATIENCE: Final = 0.02
+"""Seconds that a variable runs until others that do not need it are run beside it; a process
+more costs about half of that."""
+
+_BETWEEN_LOOKS_S: Final = 0.1
+"""Until it is looked again whether a processor has become free."""
 
 _LOST_AT_MOST: Final = 3
 
 
 class SupervisedSession:
-    """A run that is filled by one fork after the other, until every variable has ended."""
+    """A run that is filled by one fork after the other, or by several, until all has ended.
 
-    def __init__(self, task: RunTask, zygote: Callable[[], Awaitable[Zygote]]) -> None:
+    Parameters
+    ----------
+    zygote:
+        Gives a living process to fork from.
+    processors:
+        Those of the machine, which all sessions share.
+    one_by_one:
+        Held while a variable runs that wants a cluster, and has only this machine.
+    """
+
+    def __init__(
+        self,
+        task: RunTask,
+        settings: EngineSettings,
+        zygote: Callable[[], Awaitable[Zygote]],
+        processors: Processors,
+        one_by_one: asyncio.Lock,
+    ) -> None:
         self._task = task
+        self._settings = settings
         self._zygote = zygote
-        self._fork: Fork | None = None
+        self._processors = processors
+        self._one_by_one = one_by_one
+        self._holds_it = False
         self._context: ContextDescription | None = None
         self._variables: dict[str, VariableDescription] = {}
+        self._schedule = Schedule({}, ())
+        self._lanes: list[Lane] = []
+        self._pending: list[str] = []
+        """What no process has leave to begin."""
+        self._news: asyncio.Queue[tuple[Lane, Message | WorkerError | None]] = asyncio.Queue()
+        self._results: list[Result] = []
         self._told_by: deque[Fork | None] = deque()
+        self._tries = Counter[str]()
         self._is_filling = False
         self._lost = 0
-        self._spool: Path | None = None
-        """Left by a dead process; it goes when all that was told is stored."""
+        self._spools: set[Path] = set()
+        """Left by dead processes; they go when all that was told is stored."""
 
-    async def open(self) -> Fork:
-        """The process of this run, a new one if there is none.
+    async def open(self) -> Lane:
+        """A process of this run, one more than there are.
 
         Raises
         ------
@@ -50,126 +94,293 @@ class SupervisedSession:
             The context file cannot be loaded any more or has lost this table, or the
             interpreter cannot be started.
         """
-        if self._fork is None:
-            zygote = await self._zygote()
-            self._context = zygote.description
-            self._variables = _variables(zygote.description, self._task.collection)
-            self._fork = await zygote.fork(self._task)
-        return self._fork
+        zygote = await self._zygote()
+        self._context = zygote.description
+        self._variables = _variables(zygote.description, self._task.collection)
+        used = {lane.number for lane in self._lanes}
+        number = next(each for each in range(1, len(used) + 2) if each not in used)
+        fork = await zygote.fork(self._task, number)
+        self._spools.discard(Path(fork.order.spool))  # its own again, which it removes itself
+        written = await asyncio.to_thread(_size, Path(fork.order.log))
+        lane = Lane(number, fork, self._news, self._processors, written, known=len(self._results))
+        self._lanes.append(lane)
+        lane.listen()
+        return lane
 
     async def fill(self, names: Sequence[str]) -> AsyncIterator[Message]:
         """Run these variables, as `knockoff.filling.session.Session` says."""
-        left = list(dict.fromkeys(names))
-        count = len(left)
+        wanted = dict.fromkeys(names)
         self._is_filling = True
-        while left:
+        if not self._variables:
+            await self._first_of_all()
+        places = {name: place for place, name in enumerate((*self._variables, START_TIME))}
+        self._pending = sorted(wanted.keys() & places.keys(), key=places.__getitem__)
+        self._schedule = Schedule(self._variables, self._pending)
+        for name in wanted.keys() - places.keys():
+            yield self._without_value(name, "failed", _UNANSWERED)
+        while self._schedule.left or any(lane.is_busy for lane in self._lanes):
             try:
-                fork = await self.open()
+                await self._hand_out()
             except (ContextProblems, WorkerError) as error:
                 problem = CellProblem(type(error).__name__, str(error))
-                for name in left:
-                    if not self._is_transient(name):
-                        yield self._without_value(name, "failed", problem)
-                break
-            fork.ask(left)
-            async with aclosing(self._heard(fork, left)) as messages:
-                async for message in messages:
-                    yield message
+                for name in self._pending:
+                    for result in self._charged(name, "failed", problem, time.time()):
+                        yield result
+                self._pending.clear()
+                continue
+            lane, message = await self._next()
+            if lane is not None:
+                async for each in self._heard(lane, message):
+                    yield each
         self._is_filling = False
-        yield Filled(count)
+        yield Filled(len(wanted))
 
     async def acknowledge(self, results: int) -> None:
-        """Tell the process that so many more results are stored."""
+        """Tell the processes that so many more results are stored."""
         origins = [self._told_by.popleft() for _ in range(min(results, len(self._told_by)))]
-        own = sum(origin is self._fork for origin in origins)
-        if self._fork is not None and own:
-            self._fork.acknowledge(own)
+        for lane in self._lanes:
+            own = sum(origin is lane.fork for origin in origins)
+            if own:
+                lane.fork.acknowledge(own)
 
     async def close(self) -> None:
-        """Let the process go; kill it if it was left in the middle of its work."""
-        fork, self._fork = self._fork, None
-        if fork is not None and self._is_filling:
-            await fork.killed()
-            self._spool = Path(fork.order.spool)
-        elif fork is not None:
-            fork.close()  # it removes its spool itself
-            self._spool = None
-        if self._spool is not None and not self._told_by:
-            await asyncio.to_thread(self._spool.unlink, missing_ok=True)
+        """Let the processes go; kill those that are left in the middle of their work."""
+        lanes, self._lanes = self._lanes, []
+        for lane in lanes:
+            await lane.leave()
+        if self._is_filling:
+            await asyncio.gather(*(lane.fork.killed() for lane in lanes))
+            self._spools |= {Path(lane.fork.order.spool) for lane in lanes}
+        else:
+            for lane in lanes:
+                lane.fork.close()  # it removes its spool itself
+        self._let_others()
+        if not self._told_by:
+            for spool in self._spools:
+                await asyncio.to_thread(spool.unlink, missing_ok=True)
 
-    async def _heard(self, fork: Fork, left: list[str]) -> AsyncGenerator[Message, None]:
-        """What one process says; takes out of `left` what has ended, one way or the other."""
-        running: Started | None = None
-        began = time.time()
-        heard = False
-        while True:
-            try:
-                message = _expected(await fork.receive(), left)
-            except WorkerError as error:
-                await fork.killed()
-                self._forget(fork)
-                name = running.variable if running else left[0]
-                problem = CellProblem("WorkerError", f"killed: {error}")
-                for result in self._charged(left, name, "failed", problem, began):
-                    yield result
-                return
-            if message is None:
-                break
-            heard = True
-            if running is not None and self._is_transient(running.variable):
-                left.remove(running.variable)
-                running = None
-            if isinstance(message, Started):
-                running, began = message, time.time()
-                yield message
-            elif isinstance(message, Result):
-                running = None
-                left.remove(message.variable)
-                self._learn(message)
-                self._told_by.append(fork)
-                yield message
-            else:
-                for name in tuple(left):
-                    if not self._is_transient(name):
-                        yield self._without_value(name, "failed", _UNANSWERED)
-                left.clear()
-                return
-        async for result in self._after_death(fork, left, running, began, heard):
-            yield result
+    async def _first_of_all(self) -> None:
+        """Learn of the variables, from a process that is needed anyway."""
+        try:
+            await self.open()
+        except (ContextProblems, WorkerError) as error:
+            log.debug("%s cannot be filled yet: %s", self._task.run, error)
 
-    async def _after_death(
-        self, fork: Fork, left: list[str], running: Started | None, began: float, heard: bool
-    ) -> AsyncIterator[Result]:
-        ended = await fork.end()
-        self._forget(fork)
-        if running is None and heard:  # between two variables: nobody is to blame
+    # Who runs what
+
+    async def _hand_out(self) -> None:
+        """Give what is pending to processes that are idle, or to new ones as far as it pays."""
+        for lane in [each for each in self._lanes if each.is_gone and not each.is_busy]:
+            await self._forget(lane)
+        if not self._pending:
             return
+        if not any(lane.is_busy for lane in self._lanes):
+            await self._hand_all_to_one()
+        for name in self._schedule.ready(self._pending):
+            cpus = self._cpus_of(name)
+            if self._cpus_taken() + cpus > self._settings.cpus or self._is_for_a_cluster(name):
+                continue
+            if self._processors.free < cpus:
+                return
+            found = self._idle_for(name)
+            if found is None:
+                with suppress(ContextProblems, WorkerError):  # what runs goes on all the same
+                    found = await self._opened_for(name)
+            if found is not None:
+                self._ask(found, [name], cpus)
+
+    async def _hand_all_to_one(self) -> None:
+        """Let one process run all that can be run by it, without a word between two of them."""
+        first = self._pending[0]
+        lane = self._idle_for(first) or await self.open()
+        given: list[str] = []
+        if self._is_for_a_cluster(first):
+            await self._one_by_one.acquire()
+            self._holds_it = True
+            given.append(first)
+        else:
+            for name in self._pending:
+                if (
+                    self._fits(name, lane)
+                    and self._schedule.reads(name).issubset(given)
+                    and not self._is_for_a_cluster(name)
+                ):
+                    given.append(name)
+        self._ask(lane, given, self._cpus_of(given[0]))
+
+    def _ask(self, lane: Lane, names: Sequence[str], cpus: int) -> None:
+        self._pending = [each for each in self._pending if each not in names]
+        known = [each for each in self._results[lane.known :] if each.variable not in lane.has_run]
+        lane.known = len(self._results)
+        lane.ask(names, [_without_pictures(each) for each in known], self._tries, cpus)
+
+    def _idle_for(self, name: str) -> Lane | None:
+        """An idle process that may run this, best of all the one with what it reads in memory."""
+        variable = self._variables.get(name)
+        reads = {*variable.reads, *variable.may_read} if variable else set()
+        fitting = [lane for lane in self._lanes if not lane.is_busy and self._fits(name, lane)]
+        return max(fitting, key=lambda lane: len(lane.has_run & reads), default=None)
+
+    async def _opened_for(self, name: str) -> Lane | None:
+        if not self._schedule.fits(name, (), [each.has_run for each in self._lanes]):
+            return None
+        return await self.open()
+
+    def _fits(self, name: str, lane: Lane) -> bool:
+        others = [each.has_run for each in self._lanes if each is not lane]
+        return self._schedule.fits(name, lane.has_run, others)
+
+    def _cpus_of(self, name: str) -> int:
+        variable = self._variables.get(name)
+        return min((variable.cpus if variable else None) or 1, self._settings.cpus)
+
+    def _cpus_taken(self) -> int:
+        return sum(lane.cpus for lane in self._lanes)
+
+    def _is_for_a_cluster(self, name: str) -> bool:
+        return name in self._variables and self._variables[name].cluster
+
+    def _let_others(self) -> None:
+        if self._holds_it:
+            self._holds_it = False
+            self._one_by_one.release()
+
+    # What they say
+
+    async def _next(self) -> tuple[Lane | None, Message | WorkerError | None]:
+        """The next thing that a process says; None when it is time to hand out again."""
+        now = asyncio.get_running_loop().time()
+        long = [lane for lane in self._lanes if lane.asked and lane.running]
+        moment = min((max(now, lane.since + PATIENCE) for lane in long), default=None)
+        if moment is not None and moment <= now:
+            if self._taken_back(long, now):
+                return None, None
+            moment = now + _BETWEEN_LOOKS_S
+        elif self._pending and moment is None:
+            moment = now + _BETWEEN_LOOKS_S
+        try:
+            async with asyncio.timeout_at(moment):
+                return await self._news.get()
+        except TimeoutError:
+            return None, None
+
+    def _taken_back(self, lanes: Sequence[Lane], now: float) -> bool:
+        """Take back what others could run while these are busy with something long."""
+        if self._processors.free < 1 or self._cpus_taken() >= self._settings.cpus:
+            return False
+        found = False
+        for lane in lanes:
+            others = [each.has_run for each in self._lanes]
+            can = [
+                name
+                for name in self._schedule.ready(lane.asked)
+                if self._schedule.fits(name, (), others) and not self._is_for_a_cluster(name)
+            ]
+            if now >= lane.since + PATIENCE and can:
+                self._pending += lane.take_back()
+                found = True
+        if found:
+            order = {name: place for place, name in enumerate(self._schedule.left)}
+            self._pending.sort(key=order.__getitem__)
+        return found
+
+    async def _heard(
+        self, lane: Lane, message: Message | WorkerError | None
+    ) -> AsyncIterator[Message]:
+        """What follows from what one process says, or from its end."""
+        if lane not in self._lanes:
+            return
+        if message is None:
+            if lane.is_busy:
+                for result in await self._after_death(lane):
+                    yield result
+            else:
+                await self._forget(lane)
+            return
+        try:
+            if isinstance(message, WorkerError):
+                raise message
+            lane.checked(message)
+        except WorkerError as error:
+            await lane.fork.killed()
+            problem = CellProblem("WorkerError", f"killed: {error}")
+            name = lane.running or next(iter(lane.asked), None)
+            await self._forget(lane)
+            if name is not None:
+                for result in self._charged(name, "failed", problem, lane.began):
+                    yield result
+            return
+        for each in self._learnt(lane, message):
+            yield each
+
+    def _learnt(self, lane: Lane, message: Message) -> Iterator[Message]:
+        lane.has_spoken = True
+        again = isinstance(message, Started) and message.variable == lane.running
+        if lane.running is not None and self._is_transient(lane.running) and not again:
+            self._end(lane, lane.running)
+        if isinstance(message, Started):
+            name = message.variable
+            self._tries[name] += 1
+            lane.begin(name, self._cpus_of(name), asyncio.get_running_loop().time())
+            yield message
+        elif isinstance(message, Result):
+            self._end(lane, message.variable)
+            self._learn(message)
+            self._told_by.append(lane.fork)
+            yield message
+        else:
+            lane.rest()
+            for name in lane.asked:
+                self._schedule.end(name)
+                if not self._is_transient(name):
+                    yield self._without_value(name, "failed", _UNANSWERED)
+            lane.asked.clear()
+
+    def _end(self, lane: Lane, name: str) -> None:
+        lane.end(name)
+        self._schedule.end(name)
+        if self._is_for_a_cluster(name):
+            self._let_others()
+
+    async def _after_death(self, lane: Lane) -> list[Result]:
+        ended = await lane.fork.end()
+        running, spoken, began = lane.running, lane.has_spoken, lane.began
+        asked = list(lane.asked)
+        await self._forget(lane)
+        if running is None and (spoken or not asked):  # between two: nobody is to blame
+            return []
         if running is None and ended.cause == "lost" and self._lost < _LOST_AT_MOST:
             self._lost += 1
-            return
+            return []
         assert self._context is not None  # it has had a fork
-        name = running.variable if running else left[0]
-        timeout = self._limit(name, fork.order.timeout)
-        words = await asyncio.to_thread(last_words_in, Path(fork.order.log))
-        outcome, problem = problem_of_death(ended, timeout, self._context, words)
-        for result in self._charged(left, name, outcome, problem, began, ended.peak_memory):
-            yield result
+        name = running or asked[0]
+        path = Path(lane.fork.order.log)
+        words = await asyncio.to_thread(last_words_in, path, lane.log_start)
+        timeout = self._limit(name, lane.fork.order.timeout)
+        memory = self._variables[name].memory if name in self._variables else None
+        memory = min(memory or lane.fork.order.memory or 0, lane.fork.order.most_memory or 0)
+        outcome, problem = problem_of_death(ended, timeout, memory, self._context, words)
+        if 0 < self._tries[name] <= self._retries(name):
+            note(path, f"{name}: {problem.message} Tried again.")
+            return []
+        return self._charged(name, outcome, problem, began, ended.peak_memory)
 
-    def _forget(self, fork: Fork) -> None:
-        self._fork = None
-        self._spool = Path(fork.order.spool)
+    async def _forget(self, lane: Lane) -> None:
+        """A process is gone; what it has not finished is pending again."""
+        self._lanes.remove(lane)
+        await lane.leave()
+        self._let_others()
+        self._spools.add(Path(lane.fork.order.spool))
+        back = {*lane.asked, *([lane.running] if lane.running else [])}
+        pending = back | {*self._pending}
+        self._pending = [name for name in self._schedule.left if name in pending]
 
     def _charged(
-        self,
-        left: list[str],
-        name: str,
-        outcome: Outcome,
-        problem: CellProblem,
-        began: float,
-        peak_memory: int = 0,
+        self, name: str, outcome: Outcome, problem: CellProblem, began: float, peak_memory: int = 0
     ) -> list[Result]:
         """The result of a variable whose process is gone; none if nobody waits for it."""
-        left.remove(name)
+        self._schedule.end(name)
+        self._pending = [each for each in self._pending if each != name]
         result = self._without_value(name, outcome, problem)
         result = replace(
             result, started_at=began, seconds=time.time() - began, peak_memory=peak_memory
@@ -192,6 +403,7 @@ class SupervisedSession:
         if result.variable in self._variables:
             outputs.update(self._variables[result.variable].outputs)
         self._task = task_after(self._task, result, outputs)
+        self._results.append(result)
 
     def _is_transient(self, name: str) -> bool:
         return name in self._variables and self._variables[name].transient
@@ -200,6 +412,10 @@ class SupervisedSession:
         limit = self._variables[name].timeout if name in self._variables else None
         return limit or otherwise
 
+    def _retries(self, name: str) -> int:
+        own = self._variables[name].retries if name in self._variables else None
+        return self._settings.retries if own is None else own
+
 
 _UNANSWERED: Final = CellProblem(
     "WorkerError",
@@ -207,33 +423,10 @@ _UNANSWERED: Final = CellProblem(
 )
 
 
-def task_after(task: RunTask, result: Result, outputs: set[str]) -> RunTask:
-    """A task with one result known: its values if it has any, else why it has none."""
-    row = {name: value for name, value in task.row.items() if name not in outputs}
-    arrays = {name: value for name, value in task.arrays.items() if name not in outputs}
-    exact = {name: value for name, value in task.exact.items() if name not in outputs}
-    problems = {name: value for name, value in task.problems.items() if name not in outputs}
-    done = tuple(name for name in task.done if name != result.variable)
-    if result.problem is None:
-        done = (*done, result.variable)
-        row.update(result.fields)
-        for name, cell in result.cells.items():
-            if cell.array is not None:
-                arrays[name] = cell.array
-            if cell.exact is not None:
-                exact[name] = cell.exact
-            if cell.problem is not None and not cell.is_kept:
-                problems[name] = (cell.outcome, cell.problem)
-    else:
-        problems.update(dict.fromkeys(outputs, (result.outcome, result.problem)))
-    return replace(task, row=row, arrays=arrays, exact=exact, problems=problems, done=done)
-
-
-def _expected(message: Message | None, left: list[str]) -> Message | None:
-    """The message, if it is about a variable that was asked for and has not ended."""
-    if isinstance(message, Started | Result) and message.variable not in left:
-        raise WorkerError(f"its process spoke of {message.variable!r}, which it was not asked for.")
-    return message
+def _without_pictures(result: Result) -> Result:
+    """What another process needs of a result: not how it looks in the table."""
+    cells = {name: replace(cell, preview=None, style=None) for name, cell in result.cells.items()}
+    return replace(result, cells=cells)
 
 
 def _variables(context: ContextDescription, collection: str) -> dict[str, VariableDescription]:
@@ -241,3 +434,10 @@ def _variables(context: ContextDescription, collection: str) -> dict[str, Variab
         if table.collection == collection:
             return {variable.name: variable for variable in table.variables}
     raise WorkerError(f"{context.path} has no table {collection!r} (any more).")
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0

@@ -16,11 +16,14 @@ from knockoff.engine.answers import description_from, files_from, problems_from,
 from knockoff.engine.deaths import ending_of
 from knockoff.engine.environment import environment
 from knockoff.engine.forks import Fork
+from knockoff.engine.machine import memory_of_machine
 from knockoff.errors import WorkerError
 from knockoff.filling.frames import framed
 from knockoff.filling.orders import Ended, Forked, Gathering, Load, Order, spoken
+from knockoff.filling.processes import family, own_memory
 from knockoff.filling.sections import log_name
 from knockoff.filling.spool import spool_path
+from knockoff.filling.tickets import Tickets
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -51,14 +54,19 @@ class Zygote(asyncio.Protocol):
         self._answers: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
         self._forks: dict[int, Fork] = {}
         self._numbers = itertools.count(1)
-        self._files: dict[str, tuple[int, int]] = {}
+        self.files: dict[str, tuple[int, int]] = {}
+        """What it has loaded: modification time, in ns, and size by path."""
         self._is_retired = False
 
     @classmethod
     async def start(
-        cls, settings: EngineSettings, context_file: Path, package: Path | None
+        cls,
+        settings: EngineSettings,
+        context_file: Path,
+        package: Path | None,
+        source: str | None = None,
     ) -> Zygote:
-        """Start a process and have it load the file.
+        """Start a process and have it load the file, or `source` as if it were in the file.
 
         Raises
         ------
@@ -80,7 +88,7 @@ class Zygote(asyncio.Protocol):
         zygote = cls(settings, process, ours)
         try:
             await asyncio.get_running_loop().create_unix_connection(lambda: zygote, sock=ours)
-            await zygote._load(context_file, output, start)
+            await zygote._load(context_file, source, output, start)
         except BaseException:
             zygote.kill()
             await process.wait()
@@ -92,24 +100,34 @@ class Zygote(asyncio.Protocol):
         """Whether the process has ended and was waited for."""
         return self._process.returncode is not None
 
-    def is_current(self) -> bool:
-        """Whether it lives, and no file that it has loaded was changed since."""
-        return self.is_alive and all(
-            _size_and_time(file) == known for file, known in self._files.items()
-        )
+    @property
+    def is_idle(self) -> bool:
+        """Whether no run is filled by it just now."""
+        return not self._forks
 
-    async def fork(self, task: RunTask) -> Fork:
-        """Open a process for one run; it starts while the caller goes on."""
+    def memory(self) -> int:
+        """Bytes that it takes, its forks with it."""
+        return sum(map(own_memory, family(self._process.pid)))
+
+    async def fork(self, task: RunTask, lane: int = 1) -> Fork:
+        """Open a process for one run, one of several with another `lane` each.
+
+        It starts while the caller goes on.
+        """
         settings = self._settings
+        most = memory_of_machine()
         order = Order(
             number=next(self._numbers),
             log=str(settings.logs / log_name(task.proposal, task.run)),
-            spool=str(spool_path(settings.spool, task)),
+            spool=str(spool_path(settings.spool, task, lane)),
             timeout=settings.timeout,
             grace=settings.grace,
-            memory=settings.memory,
+            memory=most if settings.memory is None else min(settings.memory, most),
+            most_memory=most,
+            retries=settings.retries,
             largest_log=settings.largest_log,
         )
+        tickets = Tickets()
         ours, theirs = socket.socketpair()
         with theirs:
             ours.setblocking(False)
@@ -117,11 +135,12 @@ class Zygote(asyncio.Protocol):
                 reader, writer = await asyncio.open_unix_connection(sock=ours)
             except BaseException:
                 ours.close()
+                tickets.close()
                 raise
-            fork = Fork(order, reader, writer, self._tell, self.kill)
+            fork = Fork(order, tickets, reader, writer, self._tell, self.kill)
             fork.open(task)
             self._forks[order.number] = fork
-            self._tell(spoken(order), theirs)
+            self._tell(spoken(order), theirs.fileno(), tickets.descriptor)
         if not self.is_alive:
             self._bury()
         return fork
@@ -180,8 +199,8 @@ class Zygote(asyncio.Protocol):
 
     # What it says
 
-    async def _load(self, context_file: Path, output: Path, start: int) -> None:
-        self._tell(spoken(Load(str(context_file), self._settings.preload)))
+    async def _load(self, context_file: Path, source: str | None, output: Path, start: int) -> None:
+        self._tell(spoken(Load(str(context_file), self._settings.preload, source)))
         said_hello = False
         try:
             async with asyncio.timeout(self._settings.loading):
@@ -190,7 +209,7 @@ class Zygote(asyncio.Protocol):
                         raise ContextProblems(problems_from(answer["problems"]))
                     if "described" in answer:
                         self.description = description_from(answer["described"])
-                        self._files = files_from(answer.get("files"))
+                        self.files = files_from(answer.get("files"))
                         return
                     said_hello = True
                 status = await self._process.wait()
@@ -233,11 +252,11 @@ class Zygote(asyncio.Protocol):
                     os.killpg(fork.pid, signal.SIGKILL)
             self._end(Ended(number, signal.SIGKILL, 0, "lost"))
 
-    def _tell(self, message: dict[str, Any], passed: socket.socket | None = None) -> None:
+    def _tell(self, message: dict[str, Any], *passed: int) -> None:
         content = framed(message)
         try:
-            if passed is not None:
-                sent = socket.send_fds(self._control, [content], [passed.fileno()])
+            if passed:
+                sent = socket.send_fds(self._control, [content], list(passed))
             else:
                 sent = self._control.send(content)
         except BlockingIOError:  # it does not read any more
@@ -266,14 +285,6 @@ async def _started(
         )
     except OSError as error:
         raise WorkerError(f"{settings.python} cannot be started: {error}.") from error
-
-
-def _size_and_time(file: str) -> tuple[int, int] | None:
-    try:
-        stat = os.stat(file)  # noqa: PTH116  # as the zygote does
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_size
 
 
 def _tail(output: Path, start: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import resource
+import sys
 import time
 from copy import deepcopy
 from pathlib import Path
@@ -16,6 +17,7 @@ from knockoff.errors import RunDataError
 from knockoff.filling.blocking import NOT_COMPUTED, Missing, blocked_by
 from knockoff.filling.coroutines import awaited
 from knockoff.filling.failures import problem_of
+from knockoff.filling.knowledge import task_after
 from knockoff.filling.messages import (
     WAITING_FOR_MYMDC,
     CellProblem,
@@ -44,6 +46,9 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+_LONGEST_PAUSE_S: Final = 10.0
+"""Between two tries of a variable; what failed is often a disk or a server that needs a moment."""
 
 START_TIME: Final = "start_time"
 """Asked for like a variable: when the run began, which no method computes."""
@@ -82,19 +87,62 @@ class Filling:
         self._values: dict[str, Any] = {}
         self._problems = {**_of_whole(self._table, task.problems), **task.problems}
 
-    def fill(self, names: Iterable[str], emit: Callable[[Message], None]) -> None:
-        """Run these variables in dependency order; `emit` is told when each starts and ends."""
+    def fill(
+        self,
+        names: Iterable[str],
+        emit: Callable[[Message], None],
+        *,
+        may_begin: Callable[[], bool] = lambda: True,
+        retries: Callable[[str], int] = lambda _: 0,
+    ) -> None:
+        """Run these variables in dependency order; `emit` is told when each starts and ends.
+
+        Parameters
+        ----------
+        may_begin:
+            Asked before each of them; at the first no, the rest is left alone.
+        retries:
+            How often a variable is tried again when it fails.
+        """
         wanted = set(names)
         due = [formula for name, formula in self._table.formulas.items() if name in wanted]
+        begun = 0
         for formula in due:
+            if not may_begin():
+                break
+            begun += 1
+            result = self._tried(formula, emit, retries(formula.name))
+            if self._witness is not None or not formula.description.transient:
+                emit(result)
+        if START_TIME in wanted and begun == len(due) and may_begin():
+            self._tell_start_time(emit)
+        emit(Filled(begun))
+
+    def learn(self, result: Result) -> None:
+        """Take what another process of the run has found out as stored."""
+        formula = self._table.formulas.get(result.variable)
+        outputs = formula.description.outputs if formula else ()
+        names = {result.variable, *outputs}
+        self._task = task_after(self._task, result, names)
+        self._sources.know(self._task)
+        self._values.pop(result.variable, None)
+        self._row.update({name: from_json(value) for name, value in result.fields.items()})
+        for name in names:
+            self._problems.pop(name, None)
+            if name in self._task.problems:
+                self._problems[name] = self._task.problems[name]
+
+    def _tried(self, formula: Formula, emit: Callable[[Message], None], retries: int) -> Result:
+        """Run a variable, again where it fails and may; what was raised goes into the log."""
+        for pause in range(retries + 1):
             emit(Started(formula.name))
             with damnit_words(), within_root(self._task.data_root):
                 result = self._fill(formula)
-            if self._witness is not None or not formula.description.transient:
-                emit(result)
-        if START_TIME in wanted:
-            self._tell_start_time(emit)
-        emit(Filled(len(due)))
+            if result.problem is None or result.outcome != "failed" or pause == retries:
+                break
+            print(result.problem.traceback, file=sys.stderr)  # noqa: T201
+            time.sleep(min(_LONGEST_PAUSE_S, 0.5 * 2**pause))
+        return result
 
     def _tell_start_time(self, emit: Callable[[Message], None]) -> None:
         """When the run began, as far as its files say; no field where they cannot be read."""

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from knockoff.filling.filling import Filling
 from knockoff.filling.frames import receive
 from knockoff.filling.line import Line
-from knockoff.filling.messages import RunTask, Started
+from knockoff.filling.memory import Allowance, told_of_memory
+from knockoff.filling.messages import Result, RunTask, Started
 from knockoff.filling.orders import BROKEN, UNHEARD
-from knockoff.filling.processes import adopt_orphans, be_first_to_go, die_with, limit_memory
+from knockoff.filling.processes import adopt_orphans, be_first_to_go, die_with, dump_no_core
 from knockoff.filling.sections import announce, open_section
 from knockoff.filling.spool import SpoolWriter
 
@@ -25,15 +26,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from knockoff.contextfile.loading import Context
-    from knockoff.filling.deadlines import Deadline
+    from knockoff.filling.limits import Limits
     from knockoff.filling.messages import Message
     from knockoff.filling.orders import Order
+    from knockoff.filling.tickets import Tickets
 
 _STDERR: Final = 2
 
 
 def run(
-    loaded: Callable[[], Context], order: Order, session: int, deadline: Deadline, zygote: int
+    loaded: Callable[[], Context],
+    order: Order,
+    session: int,
+    tickets: Tickets,
+    limits: Limits,
+    zygote: int,
 ) -> NoReturn:
     """Settle in a new process, serve one session, and end the process.
 
@@ -43,15 +50,17 @@ def run(
         Gives the context; a fork has it already.
     session:
         File descriptor of the socket to the recorder.
-    deadline:
-        What the zygote watches; it never lets a variable run past it.
+    tickets:
+        Leave to begin variables.
+    limits:
+        What the zygote watches; it never lets a variable exceed them.
     zygote:
         Process id of the parent, with which this process ends.
     """
     status = BROKEN
     try:
         _settle(order, zygote)
-        status = _serve(loaded(), order, session, deadline)
+        status = _serve(loaded(), order, session, tickets, limits)
     except BaseException:  # noqa: BLE001  # else the fork would go on as a second zygote
         traceback.print_exc()
     finally:
@@ -72,38 +81,51 @@ def _settle(order: Order, zygote: int) -> None:
         signal.signal(number, signal.SIG_DFL)
     _say_into(Path(order.log))
     be_first_to_go()
-    limit_memory(order.memory)
+    dump_no_core()
     # The log then shows where it was when it crashed, or when its time was over.
     faulthandler.enable(_STDERR)
     faulthandler.register(signal.SIGTERM, file=_STDERR, all_threads=False, chain=True)
 
 
-def _serve(context: Context, order: Order, session: int, deadline: Deadline) -> int:
+def _serve(context: Context, order: Order, session: int, tickets: Tickets, limits: Limits) -> int:
     os.chdir(Path(context.description.path).parent)
     connection = socket.socket(fileno=session)
     connection.settimeout(None)  # user code may have called socket.setdefaulttimeout()
     task = RunTask.from_json(receive(connection)["task"])
     log = Path(order.log)
     open_section(log, task)
-    deadline.clear()
+    limits.clear()
     line = Line(connection, SpoolWriter(Path(order.spool), task))
     os.register_at_fork(after_in_child=line.forget)
-    limits = {
-        variable.name: variable.timeout
-        for variable in context.tables[task.collection].description.variables
-    }
+    variables = {each.name: each for each in context.tables[task.collection].description.variables}
+    allowance = Allowance(order)
 
     def tell(message: Message) -> None:
-        deadline.clear()
-        line.tell(message)
+        limits.clear()
         if isinstance(message, Started):
-            deadline.set(limits[message.variable] or order.timeout)
+            variable = variables[message.variable]
+            memory = allowance.grant(variable)
+            line.tell(message)
+            limits.set(variable.timeout or order.timeout, memory)
+        else:
+            allowance.lift()
+            line.tell(
+                told_of_memory(message, allowance) if isinstance(message, Result) else message
+            )
 
     filling = Filling(context, task)
     try:
-        while (names := line.asked()) is not None:
-            announce(log, names)
-            filling.fill(names, tell)
+        while (request := line.asked()) is not None:
+            announce(log, request.variables)
+            for result in request.known:
+                filling.learn(result)
+
+            def retries(name: str, tries: dict[str, int] = request.tries) -> int:
+                allowed = variables[name].retries
+                allowed = order.retries if allowed is None else allowed
+                return max(0, allowed - tries.get(name, 0))
+
+            filling.fill(request.variables, tell, may_begin=tickets.take, retries=retries)
             _flush()
         line.hang_up()
     except OSError:

@@ -108,6 +108,9 @@ class GivenSources:
         told = self._given.mymdc if kind == "mymdc" else self._given.parameters
         return told.get(name, MISSING)
 
+    def know(self, task: RunTask) -> None:
+        """There is no other process that finds out anything."""
+
     def stored(self, name: str) -> Any:
         """The value of another table's column; those of one's own are all computed here."""
         return self._elsewhere[name]

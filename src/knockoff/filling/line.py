@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from knockoff.errors import WorkerError
 from knockoff.filling.frames import framed, receive
-from knockoff.filling.messages import CellProblem, Result, to_json
+from knockoff.filling.messages import CellProblem, Request, Result, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,17 +33,18 @@ class Line:
         self._connection = connection
         self._spool = spool
         self._told: deque[str] = deque()
+        self._requests: deque[Request] = deque()
         self._is_heard = True
 
-    def asked(self) -> tuple[str, ...] | None:
+    def asked(self) -> Request | None:
         """Wait for the next variables to compute; None when the recorder is gone or done."""
-        while self._is_heard:
-            request = self._received()
-            if request is not None and "fill" in request:
-                names = tuple(request["fill"])
-                self._spool_safely(self._spool.asked, names)
-                return names
-        return None
+        while self._is_heard and not self._requests:
+            self._receive()
+        if not self._requests:
+            return None
+        request = self._requests.popleft()
+        self._spool_safely(self._spool.asked, request.variables)
+        return request
 
     def tell(self, message: Message) -> None:
         """Let the recorder know, or whoever records next."""
@@ -71,9 +72,9 @@ class Line:
             # by default SIGPIPE is ignored, but user code may have made it deadly
             self._connection.sendall(content, socket.MSG_NOSIGNAL)
         while self._is_heard and _is_readable(self._connection):
-            self._received()
+            self._receive()
 
-    def _received(self) -> dict[str, Any] | None:
+    def _receive(self) -> None:
         try:
             request: dict[str, Any] | None = receive(self._connection)
         except (WorkerError, ConnectionResetError):  # it was killed while it wrote
@@ -82,12 +83,13 @@ class Line:
             self._is_heard = False
             if self._told:
                 self._spool.sync()
-            return None
+            return
         stored = min(request.get("acknowledged", 0), len(self._told))
         if stored:
             names = [self._told.popleft() for _ in range(stored)]
             self._spool_safely(self._spool.stored, names)
-        return request
+        if "fill" in request:  # perhaps before the last one was told to be filled
+            self._requests.append(Request.from_json(request["fill"]))
 
     def _spool_safely(self, write: Callable[[T], None], what: T) -> None:
         """A full disk must not keep from the recorder what it can still be told."""

@@ -197,6 +197,30 @@ class Filled:
 Message = Started | Result | Filled
 
 
+@dataclass(frozen=True)
+class Request:
+    """What a worker is to compute next; a ticket for each variable comes beside it."""
+
+    variables: tuple[str, ...]
+    known: tuple[Result, ...] = ()
+    """What other processes of the run have found out meanwhile."""
+
+    tries: dict[str, int] = field(default_factory=dict)
+    """How often variables were tried before, in processes that are gone."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as a dict."""
+        known = [to_json(each) for each in self.known]
+        return {"variables": list(self.variables), "known": known, "tries": self.tries}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Request:
+        """Read back what `to_json` wrote."""
+        known = (from_json(each) for each in document["known"])
+        results = tuple(each for each in known if isinstance(each, Result))
+        return cls(tuple(document["variables"]), results, document["tries"])
+
+
 def to_json(message: Message) -> dict[str, Any]:
     """A message as a dict, with its kind; of cells only what they have is told."""
     document = {"kind": type(message).__name__, **asdict(message)}

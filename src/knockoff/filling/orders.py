@@ -17,8 +17,8 @@ BROKEN: Final = 70
 UNHEARD: Final = 113
 """Exit status of a fork whose socket to the recorder was closed by user code."""
 
-Cause = Literal["", "timed out", "told", "lost"]
-"""Who ended a fork: itself or a stranger, its time limit, the engine, or its zygote's death."""
+Cause = Literal["", "timed out", "out of memory", "told", "lost"]
+"""Who ended a fork: itself or a stranger, its limits, the engine, or its zygote's death."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,8 @@ class Load:
 
     context_file: str
     preload: tuple[str, ...] = ()
+    source: str | None = None
+    """The text to run instead of what is in the file now; None for just that."""
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Load:
@@ -36,7 +38,7 @@ class Load:
 
 @dataclass(frozen=True)
 class Order:
-    """One process for one run; its end of a socket pair travels with it."""
+    """One process for one run; with it travel its end of a socket pair, and its tickets."""
 
     number: int
     """By which both sides know it."""
@@ -54,7 +56,14 @@ class Order:
     """Seconds between SIGTERM and SIGKILL."""
 
     memory: int | None = None
-    """Bytes that it may take beyond what the loaded zygote has; as RLIMIT_DATA."""
+    """Bytes that all processes of a run may take together beyond what the loaded zygote has;
+    also of one variable that has no limit of its own. None for no limit."""
+
+    most_memory: int | None = None
+    """Bytes that this machine can give to a variable, whatever it asks for; None if unknown."""
+
+    retries: int = 0
+    """How often a variable is tried again after a failure, if it does not say so itself."""
 
     largest_log: int = 100_000_000
     """Bytes after which its log is cut."""

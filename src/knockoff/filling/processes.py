@@ -39,12 +39,15 @@ def kill_group(leader: int, number: signal.Signals) -> None:
             os.kill(leader, number)
 
 
-def children() -> set[int]:
-    """Processes whose parent this one is, adopted ones too; empty where /proc does not say."""
-    pid = os.getpid()
+def children(pid: int | None = None) -> set[int]:
+    """Processes whose parent is `pid`, or this one; adopted ones too, those of its threads not.
+
+    Empty where /proc does not say.
+    """
+    pid = pid or os.getpid()
     try:
         return {int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()}
-    except FileNotFoundError:  # a kernel without CONFIG_PROC_CHILDREN
+    except (FileNotFoundError, ProcessLookupError):  # gone, or no CONFIG_PROC_CHILDREN
         return set()
 
 
@@ -53,16 +56,44 @@ def threads() -> int:
     return len(os.listdir("/proc/self/task"))  # noqa: PTH208  # ten times faster than iterdir
 
 
-def limit_memory(extra: int | None) -> None:
-    """Let this process take `extra` bytes more than it has; no core dump either way.
+def dump_no_core() -> None:
+    """Let a crash leave its words in the log, and no file as large as its memory."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def limit_memory(most: int | None) -> None:
+    """Let this process have at most `most` bytes of data from now on; None for no limit.
 
     RLIMIT_DATA and not RLIMIT_AS, which would refuse large memory maps, shared memory
-    and stacks of threads as well. Untouched memory of ``np.zeros`` counts.
+    and stacks of threads as well. Untouched memory of ``np.zeros`` counts. Only the soft
+    limit is set, since the next variable may have a higher one.
     """
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if extra is not None:
-        limit = _data_size() + extra
-        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    soft = hard if most is None else most
+    if hard != resource.RLIM_INFINITY:
+        soft = min(soft, hard)
+    with suppress(ValueError, OSError):  # user code has lowered the hard limit: that one holds
+        resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
+
+
+def data_size() -> int:
+    """Bytes of data that this process has, untouched ones too."""
+    return _in_status("self", "VmData")
+
+
+def own_memory(pid: int | str = "self") -> int:
+    """Bytes of memory that a process does not share with a file; 0 if it is gone."""
+    return _in_status(pid, "RssAnon", "RssShmem")
+
+
+def family(pid: int) -> set[int]:
+    """A process and all its descendants."""
+    found, unseen = {pid}, [pid]
+    while unseen:
+        below = children(unseen.pop()) - found
+        found |= below
+        unseen.extend(below)
+    return found
 
 
 def be_first_to_go() -> None:
@@ -71,11 +102,13 @@ def be_first_to_go() -> None:
         Path("/proc/self/oom_score_adj").write_text(str(_FIRST_TO_GO))
 
 
-def _data_size() -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmData:"):
-            return int(line.split()[1]) * 1024
-    return 0
+def _in_status(pid: int | str, *names: str) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    words = (line.split() for line in lines if line.partition(":")[0] in names)
+    return sum(int(each[1]) * 1024 for each in words)
 
 
 def _prctl(option: int, value: int) -> None:

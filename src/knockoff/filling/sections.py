@@ -87,6 +87,11 @@ def announce(log: Path, names: Sequence[str]) -> None:
     _append(log, f"{COMPUTES}{', '.join(names)}\n")
 
 
+def note(log: Path, text: str) -> None:
+    """Write what the recorder has to say beside what the variables print."""
+    _append(log, f"--- {text}\n")
+
+
 def _append(log: Path, line: str) -> None:
     """Write to the log by its name: user code may have made something else of stdout."""
     with suppress(OSError), log.open("ab", buffering=0) as file:  # a full disk stops nobody

@@ -33,6 +33,7 @@ class Sources(Protocol):
     def metadata(self, name: str) -> Any: ...  # noqa: D102
     def known(self, kind: Literal["mymdc", "param"], name: str) -> Any: ...  # noqa: D102
     def stored(self, name: str) -> Any: ...  # noqa: D102
+    def know(self, task: RunTask) -> None: ...  # noqa: D102
 
 
 class RunSources:
@@ -97,6 +98,10 @@ class RunSources:
         """What the recorder has sent for ``mymdc#name`` or ``param#name``; MISSING if nothing."""
         told = self._task.mymdc if kind == "mymdc" else self._task.parameters
         return from_json(told[name]) if name in told else MISSING
+
+    def know(self, task: RunTask) -> None:
+        """Another process of the run has stored more than was known at first."""
+        self._task = task
 
     def stored(self, name: str) -> Any:
         """Full value of a column that was stored before: its array, else its field, exactly."""

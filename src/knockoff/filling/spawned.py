@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from knockoff.contextfile.loading import load
-from knockoff.filling.deadlines import Deadline
 from knockoff.filling.forked import run
+from knockoff.filling.limits import Limits
 from knockoff.filling.orders import Order
+from knockoff.filling.tickets import Tickets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,17 +22,18 @@ if TYPE_CHECKING:
     from knockoff.contextfile.loading import Context
 
 
-def spawn(context_file: str, order: Order, session: int, deadline: Deadline) -> int:
+def spawn(context_file: str, order: Order, session: int, tickets: int, limits: Limits) -> int:
     """Start this module in a new process that does what a fork would, and return its pid."""
-    deadline.set(order.timeout)  # loading the file counts as a variable's time
+    limits.set(order.timeout)  # loading the file counts as a variable's time
     request = {
         "context_file": context_file,
         "order": asdict(order),
         "session": session,
-        "deadline": deadline.descriptor,
+        "tickets": tickets,
+        "limits": limits.descriptor,
         "zygote": os.getpid(),
     }
-    with _inherited(session, deadline.descriptor):
+    with _inherited(session, tickets, limits.descriptor):
         arguments = [sys.executable, "-m", __name__, json.dumps(request)]
         return os.posix_spawn(sys.executable, arguments, os.environ)
 
@@ -51,16 +53,16 @@ def main() -> None:
     """Load the context file once more, and serve one session."""
     request = json.loads(sys.argv[1])
     order = Order(**request["order"])
-    for each in (request["session"], request["deadline"]):
+    for each in (request["session"], request["tickets"], request["limits"]):
         os.set_inheritable(each, False)
-    deadline = Deadline(request["deadline"])
+    limits, tickets = Limits(request["limits"]), Tickets(request["tickets"])
     context_file = Path(request["context_file"])
 
     def loaded() -> Context:
         os.chdir(context_file.parent)
         return load(context_file)
 
-    run(loaded, order, request["session"], deadline, request["zygote"])
+    run(loaded, order, request["session"], tickets, limits, request["zygote"])
 
 
 if __name__ == "__main__":

@@ -162,10 +162,10 @@ def spools_in(folder: Path) -> tuple[Spool, ...]:
     return tuple(found)
 
 
-def spool_path(folder: Path, task: RunTask) -> Path:
-    """Where the worker of a task leaves its results."""
-    name = f"{task.collection}.p{task.proposal:06d}r{task.run:04d}.{task.attempt}{SUFFIX}"
-    return folder / name
+def spool_path(folder: Path, task: RunTask, lane: int = 1) -> Path:
+    """Where the worker of a task leaves its results; of several at once each has its own."""
+    attempt = task.attempt if lane == 1 else f"{task.attempt}.{lane}"
+    return folder / f"{task.collection}.p{task.proposal:06d}r{task.run:04d}.{attempt}{SUFFIX}"
 
 
 def _header(path: Path) -> SpoolHeader | None:

@@ -22,14 +22,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from knockoff.contextfile.loading import load
+from knockoff.contextfile.loading import load, load_source
 from knockoff.contextfile.problems import ContextProblems
-from knockoff.filling.deadlines import Deadline
 from knockoff.filling.forked import run
 from knockoff.filling.frames import framed, receive
+from knockoff.filling.limits import Limits
 from knockoff.filling.orders import Ended, Forked, Gathering, Load, Order, spoken
-from knockoff.filling.processes import adopt_orphans, children, kill_group, threads
+from knockoff.filling.processes import (
+    adopt_orphans,
+    children,
+    family,
+    kill_group,
+    own_memory,
+    threads,
+)
 from knockoff.filling.spawned import spawn
+from knockoff.filling.tickets import Tickets
 
 if TYPE_CHECKING:
     from knockoff.contextfile.loading import Context
@@ -44,7 +52,7 @@ _GOODBYE_S: Final = 10.0
 class _Fork:
     order: Order
     pid: int
-    deadline: Deadline
+    limits: Limits
     cause: Cause = ""
     kill_at: float = float("inf")
     """On the monotonic clock."""
@@ -62,7 +70,11 @@ class Zygote:
         self._control = control
         self._context = context
         self._gathering = Gathering()
-        self._sessions: deque[int] = deque()
+        self._passed: deque[int] = deque()
+        """Descriptors of orders that are still to be carried out, two for each."""
+        self._memory_at_rest = own_memory()
+        self._memory_seen_at = 0.0
+        """On the monotonic clock; to look costs too much for every order."""
         self._forks: dict[int, _Fork] = {}
         self._has_engine = True
         self._started_by_context = children()
@@ -96,7 +108,7 @@ class Zygote:
             )
         except ConnectionResetError:
             piece, descriptors = b"", []
-        self._sessions.extend(descriptors)
+        self._passed.extend(descriptors)
         if not piece:
             self._has_engine = False
         for message in self._gathering.add(piece):
@@ -105,7 +117,7 @@ class Zygote:
     def _obey(self, message: dict[str, Any]) -> None:
         ((kind, content),) = message.items()
         if kind == "order":
-            self._fork(Order(**content), self._sessions.popleft())
+            self._fork(Order(**content), self._passed.popleft(), self._passed.popleft())
         elif kind == "stop":
             self._has_engine = False
             for fork in self._forks.values():
@@ -122,18 +134,19 @@ class Zygote:
 
     # The forks
 
-    def _fork(self, order: Order, session: int) -> None:
-        deadline = Deadline()
+    def _fork(self, order: Order, session: int, tickets: int) -> None:
+        limits = Limits()
         if threads() > 1:
-            pid = spawn(self._context.description.path, order, session, deadline)
+            pid = spawn(self._context.description.path, order, session, tickets, limits)
         else:
             zygote = os.getpid()
             pid = os.fork()
             if pid == 0:
                 self._forget()
-                run(lambda: self._context, order, session, deadline, zygote)
+                run(lambda: self._context, order, session, Tickets(tickets), limits, zygote)
         os.close(session)
-        self._forks[pid] = _Fork(order, pid, deadline)
+        os.close(tickets)
+        self._forks[pid] = _Fork(order, pid, limits)
         self._say(Forked(order.number, pid))
 
     def _forget(self) -> None:
@@ -141,16 +154,16 @@ class Zygote:
         signal.set_wakeup_fd(-1)
         for each in (self._control, self._woken, self._wake):
             each.close()
-        for descriptor in self._sessions:
+        for descriptor in self._passed:
             os.close(descriptor)
         for fork in self._forks.values():
-            fork.deadline.close()
+            fork.limits.close()
 
     def _patience_ms(self) -> float | None:
         if not self._forks:
             return None
         now = time.monotonic()
-        moments = (min(fork.deadline.left(), fork.kill_at - now) for fork in self._forks.values())
+        moments = (min(fork.limits.left(), fork.kill_at - now) for fork in self._forks.values())
         return 1000 * max(0.001, min(_TICK_S, *moments))
 
     def _enforce(self) -> None:
@@ -158,10 +171,31 @@ class Zygote:
             if fork.kill_at <= time.monotonic():
                 kill_group(fork.pid, signal.SIGKILL)
                 fork.kill_at = time.monotonic() + _TICK_S  # again, should it not be gone
-            elif fork.cause == "" and fork.deadline.left() < 0:
+            elif fork.cause == "" and fork.limits.left() < 0:
                 kill_group(fork.pid, signal.SIGTERM)
                 fork.end("timed out", within=fork.order.grace)
             _cut(fork.order)
+        self._enforce_memory()
+
+    def _enforce_memory(self) -> None:
+        """End what has more memory than it may; of a run that has too much, the largest."""
+        if time.monotonic() < self._memory_seen_at + _TICK_S:
+            return
+        self._memory_seen_at = time.monotonic()
+        runs: dict[str, list[tuple[float, _Fork]]] = {}
+        for fork in self._forks.values():
+            allowed = fork.limits.memory()
+            if allowed == float("inf") or fork.cause != "":
+                continue
+            used = sum(map(own_memory, family(fork.pid))) - self._memory_at_rest
+            runs.setdefault(fork.order.log, []).append((used, fork))
+            if used > allowed:
+                fork.end("out of memory", within=0)
+        for forks in runs.values():
+            allowed = max(fork.limits.memory() for _, fork in forks)
+            if len(forks) > 1 and sum(used for used, _ in forks) > allowed:
+                _, largest = max(forks, key=lambda each: each[0])
+                largest.end("out of memory", within=0)
 
     def _reap(self) -> None:
         """Bury what has ended; look before, so that its pid is not somebody else's yet."""
@@ -178,7 +212,7 @@ class Zygote:
             _, status, usage = os.wait4(ended.si_pid, 0)
             self._kill_escaped()
             if fork is not None:
-                fork.deadline.close()
+                fork.limits.close()
                 peak = usage.ru_maxrss * 1024
                 self._say(Ended(fork.order.number, status, peak, fork.cause))
 
@@ -213,7 +247,8 @@ def _ready(control: socket.socket) -> Context | None:
     before = set(sys.modules)
     os.chdir(Path(order.context_file).parent)
     try:
-        context = load(Path(order.context_file))
+        path = Path(order.context_file)
+        context = load(path) if order.source is None else load_source(path, order.source.encode())
     except ContextProblems as error:
         control.sendall(framed({"problems": [each.to_json() for each in error.problems]}))
         return None

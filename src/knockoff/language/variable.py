@@ -76,9 +76,13 @@ class Variable(Generic[T_co]):
     timeout:
         Seconds after which it is stopped.
     retries:
-        How often it may be tried again; kept with the column, not acted upon yet.
-    cpus, memory, gpus:
-        What it needs, memory in bytes or as ``"4 GB"``; kept with the column, not acted upon yet.
+        How often it is tried again when it raises, dies or takes too long. Skip is no failure.
+    cpus:
+        Processors that it keeps busy; meanwhile others of the run have so many fewer.
+    memory:
+        Bytes that it may use, as a number or as ``"4 GB"``; what needs more is stopped.
+    gpus:
+        What it needs of a cluster; kept with the column, not acted upon yet.
 
     Raises
     ------
@@ -109,7 +113,7 @@ class Variable(Generic[T_co]):
         event: object = ...,
         direction: object = ...,
         timeout: float | None = None,
-        retries: int = 0,
+        retries: int | None = None,
         cpus: int | None = None,
         memory: str | int | None = None,
         gpus: int | None = None,
@@ -128,7 +132,7 @@ class Variable(Generic[T_co]):
         event: object = None,
         direction: object = None,
         timeout: float | None = None,
-        retries: int = 0,
+        retries: int | None = None,
         cpus: int | None = None,
         memory: str | int | None = None,
         gpus: int | None = None,
@@ -154,7 +158,7 @@ class Variable(Generic[T_co]):
         self.event: tuple[Event, ...] | None = None if event is None else events_of(event)
         self.direction: Direction | None = None if direction is None else direction_of(direction)
         self.timeout = _positive("timeout", timeout)
-        if retries < 0:
+        if retries is not None and retries < 0:
             raise ValueError("retries must be 0 or more.")
         self.retries = retries
         self.cpus = _positive("cpus", cpus)

@@ -126,5 +126,10 @@ def engine_settings(workspace: Workspace, settings: Settings) -> EngineSettings:
         logs=workspace.logs_folder,
         spool=workspace.spool_folder,
         timeout=settings.workers.timeout,
+        retries=settings.workers.retries,
+        cpus=settings.workers.cpus,
+        memory=settings.workers.memory,
+        parallel=settings.workers.parallel,
+        idle_memory=settings.workers.idle_memory,
         environment={"EXTRA_DATA_DATA_ROOT": str(settings.data_root)},
     )

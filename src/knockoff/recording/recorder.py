@@ -99,8 +99,8 @@ class Recorder:
         self._attempts = Attempts(database, engine, folders)
         self._heal = heal
         self._news = asyncio.Event()
-        self._orphans: dict[str, tuple[Job, Spool]] = {}
-        """Jobs whose workers outlived their recorder."""
+        self._orphans: dict[str, tuple[Job, list[Spool]]] = {}
+        """Jobs whose workers outlived their recorder, with the spool of each."""
         self._held: set[str] = set()
         """Jobs that this process is doing, whatever has become of their leases."""
         self._is_away = False
@@ -123,27 +123,28 @@ class Recorder:
             key = RunKey(header.proposal, header.run)
             job = await left_behind(self.database, header.collection, key, header.attempt)
             if job is not None and job.collection in self.tables.classes:
-                self._orphans[job.id] = (job, spool)
+                self._orphans.setdefault(job.id, (job, []))[1].append(spool)
             elif not spool.is_held():
                 spool.remove()
 
-    async def _take_over(self, job: Job, spool: Spool) -> None:
-        """Store what a worker without recorder has finished, when it has ended."""
-        results = [each async for each in spool.results(message_from_json)]
+    async def _take_over(self, job: Job, spools: Sequence[Spool]) -> None:
+        """Store what the workers without recorder have finished, when they have ended."""
+        results = [each for spool in spools async for each in spool.results(message_from_json)]
         with self.context.in_use() as tables:
             try:
                 await self._attempts.adopt(job, tables, results)
             except SupersededError:
                 log.info("%s: what its worker left came too late", job.id)
         await hand_back(self.database, job)
-        spool.remove()
+        for spool in spools:
+            spool.remove()
         del self._orphans[job.id]
         log.info("%s: took over %d results of a listener that was killed", job.id, len(results))
         self._news.set()
 
-    async def _take_over_patiently(self, job: Job, spool: Spool, pause: float) -> None:
+    async def _take_over_patiently(self, job: Job, spools: Sequence[Spool], pause: float) -> None:
         while job.id in self._orphans:
-            if not await self._reached(self._take_over(job, spool)):
+            if not await self._reached(self._take_over(job, spools)):
                 await asyncio.sleep(pause)
 
     # Events in
@@ -207,8 +208,8 @@ class Recorder:
     async def work(self, workers: int, *, sweep: float = 2.0) -> None:
         """Claim and do jobs until cancelled; every `sweep` seconds look for more unprompted."""
         async with asyncio.TaskGroup() as tasks:
-            for job, spool in list(self._orphans.values()):
-                tasks.create_task(self._take_over_patiently(job, spool, sweep))
+            for job, spools in list(self._orphans.values()):
+                tasks.create_task(self._take_over_patiently(job, spools, sweep))
             for _ in range(workers):
                 tasks.create_task(self._work_on(sweep))
             tasks.create_task(self._reached(self.run_files.note_stale()))
@@ -217,8 +218,8 @@ class Recorder:
     async def work_off(self, jobs: Sequence[str]) -> None:
         """Do these jobs and those that follow, and wait for those that another process holds."""
         jobs = [*jobs, *self._following(jobs)]
-        for job, spool in list(self._orphans.values()):
-            await self._take_over(job, spool)
+        for job, spools in list(self._orphans.values()):
+            await self._take_over(job, spools)
         await hand_back_of_the_dead(self.database)
         while await unfinished(self.database, jobs):
             claimed = await claim(self.database, [*self.tables.classes], only=jobs)

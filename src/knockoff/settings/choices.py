@@ -14,6 +14,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
+    ByteSize,
     ConfigDict,
     Field,
     PrivateAttr,
@@ -131,6 +132,18 @@ class WorkerSettings(_Choices):
 
     timeout: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 3600.0
     """How long a variable may take that does not say so itself, in seconds."""
+
+    retries: Annotated[int, Field(ge=0, le=100)] = 0
+    """How often a variable that does not say so itself is tried again when it fails."""
+
+    cpus: Annotated[int, Field(ge=1, le=1024)] = 4
+    """How many processors the variables of one run may keep busy together."""
+
+    memory: Annotated[ByteSize, Field(gt=0)] = ByteSize(25_000_000_000)
+    """How much memory the variables of one run may take together; as "25 GB" or in bytes."""
+
+    idle_memory: Annotated[ByteSize, Field(ge=0)] = ByteSize(2_000_000_000)
+    """How much memory loaded context files may take while no run of theirs is computed."""
 
 
 class MyMdcSettings(_Choices):
@@ -262,6 +275,8 @@ def _shown(value: object) -> str:
         case SecretStr():
             address = value.get_secret_value()
             return without_password(address) if address == EMBEDDED or "://" in address else "***"
+        case ByteSize():
+            return value.human_readable(decimal=True, separator=" ")
         case tuple():
             return ", ".join(map(str, value))
         case dict():
