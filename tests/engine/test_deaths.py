@@ -330,6 +330,10 @@ def dies(before: "var#before"):
     async with open_engine(place.settings) as engine:
         found = await results(engine, context, place.task(), ("before", "threads", "dies", "after"))
 
+        context.write_text("def broken(:\n")
+        as_described = await results(engine, context, place.task(run=43), ("before", "threads"))
+
+    assert as_described["threads"].fields == {"threads": 2}
     assert found["threads"].fields == {"threads": 2}
     assert found["dies"].outcome == "failed"
     assert found["after"].fields == {"after": 43}

@@ -7,6 +7,7 @@ numbers, text, tuples and dicts.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Final
@@ -183,6 +184,11 @@ class TableDescription:
         return None
 
 
+def source_hash(content: bytes) -> str:
+    """By which a context file is known: of its bytes, comments and all."""
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
 @dataclass(frozen=True)
 class ContextDescription:
     """One context file."""
@@ -196,6 +202,12 @@ class ContextDescription:
     version: int = DESCRIPTION_VERSION
     notes: tuple[Problem, ...] = ()
     """What is worth reading although the file can be used."""
+
+    @property
+    def exact_source(self) -> str | None:
+        """The source, where its UTF-8 is the file's bytes; None for a file in another encoding."""
+        is_exact = source_hash(self.source.encode()) == self.source_hash
+        return self.source if is_exact else None
 
     def to_json(self) -> dict[str, Any]:
         """The same as dicts and lists."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from knockoff.contextfile.choice import choosing
 from knockoff.contextfile.damnit import damnit_words
-from knockoff.contextfile.description import ContextDescription
+from knockoff.contextfile.description import ContextDescription, source_hash
 from knockoff.contextfile.failing import Remainder, syntax_problem, table_problem
 from knockoff.contextfile.functions import functions_in
 from knockoff.contextfile.linking import tables_of
@@ -86,7 +86,7 @@ def load_source(path: Path, source: bytes) -> Context:
         raise ContextProblems(problems)
     description = ContextDescription(
         path=str(path),
-        source_hash=hashlib.sha256(source).hexdigest()[:16],
+        source_hash=source_hash(source),
         source=source.decode("utf-8", "replace"),
         tables=tuple(table.description for table in tables.values()),
         notes=tuple(sorted(set(problems))),

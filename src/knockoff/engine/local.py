@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 from collections import defaultdict
@@ -60,10 +59,9 @@ class _Loaded:
 
     @property
     def source(self) -> str | None:
-        """Its text, where that is all of what was loaded and is not too long."""
-        content = self.description.source.encode()
-        is_exact = hashlib.sha256(content).hexdigest().startswith(self.description.source_hash)
-        return self.description.source if is_exact and len(content) < LONGEST_SOURCE else None
+        """Its text, where that is not too long."""
+        source = self.description.exact_source
+        return source if source is not None and len(source) < LONGEST_SOURCE else None
 
 
 class LocalEngine:

@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from knockoff.filling.memory import gigabytes
+
 _FOR_THE_REST: Final = 0.1
 """Part of the memory that user code never gets: MongoDB and the service need some, too."""
 
@@ -38,3 +40,22 @@ def processors_of_machine() -> int:
     except (OSError, ValueError):  # no such limit, or "max"
         pass
     return most
+
+
+def limits_of_a_run(cpus: int, memory: int | None) -> tuple[int, int]:
+    """Processors and bytes of memory that one run may use: what is wanted, if there is as much."""
+    most = memory_of_machine()
+    return min(cpus, processors_of_machine()), most if memory is None else min(memory, most)
+
+
+def lowered(cpus: int, memory: int) -> str | None:
+    """How much less than what is wanted one run may use, in a sentence; None if not less."""
+    has_cpus, has_memory = limits_of_a_run(cpus, memory)
+    less = []
+    if has_memory < memory:
+        less.append(f"{gigabytes(has_memory)} of memory and not {gigabytes(memory)}")
+    if has_cpus < cpus:
+        less.append(f"{has_cpus} processor{'s' * (has_cpus != 1)} and not {cpus}")
+    if not less:
+        return None
+    return f"The variables of one run may use {', '.join(less)}: this machine has no more."

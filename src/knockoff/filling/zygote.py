@@ -137,7 +137,7 @@ class Zygote:
     def _fork(self, order: Order, session: int, tickets: int) -> None:
         limits = Limits()
         if threads() > 1:
-            pid = spawn(self._context.description.path, order, session, tickets, limits)
+            pid = spawn(self._context.description, order, session, tickets, limits)
         else:
             zygote = os.getpid()
             pid = os.fork()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, timedelta
 from functools import partial
@@ -12,6 +13,7 @@ from knockoff.database.registry import current_context
 from knockoff.database.server import ensure_running
 from knockoff.engine.environment import EngineSettings
 from knockoff.engine.local import open_engine
+from knockoff.engine.machine import lowered
 from knockoff.errors import WorkspaceError
 from knockoff.mymdc.catalogue import Access
 from knockoff.recording.attempts import Folders
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from knockoff.settings import Settings
     from knockoff.workspace import Workspace
 
+log = logging.getLogger(__name__)
+
 
 @asynccontextmanager
 async def open_recorder(workspace: Workspace, settings: Settings) -> AsyncIterator[Recorder]:
@@ -44,6 +48,9 @@ async def open_recorder(workspace: Workspace, settings: Settings) -> AsyncIterat
     DatabaseError
         MongoDB cannot be used.
     """
+    less = lowered(settings.workers.cpus, settings.workers.memory)
+    if less is not None:
+        log.info(less)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(engine_settings(workspace, settings)))
         context = await engine.describe(workspace.context_file)
