@@ -31,7 +31,7 @@ async def main():
     folder, name, timeout = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
     settings = EngineSettings(
         folder / "process_logs", folder / "spool", timeout=timeout, grace=0.3, preload=(),
-        environment={"KNOCKOFF_TEST": name},
+        environment={"KNOCKOFF_TEST": name}, processors=int(sys.argv[5]),
     )
     async with open_engine(settings) as engine:
         task = RunTask(1234, 42, "runs", "1", str(folder / "extracted_data"))
@@ -59,9 +59,10 @@ class Recorder:
         self._place = place
         self._process: subprocess.Popen[str] | None = None
 
-    def start(self, *names: str, timeout: float = 100) -> None:
-        """Fill these variables."""
-        arguments = [str(self._place.folder), self._place.name, str(timeout), json.dumps(names)]
+    def start(self, *names: str, timeout: float = 100, processors: int = 1) -> None:
+        """Fill these variables, on a machine with so many processors."""
+        asked, place = json.dumps(names), self._place
+        arguments = [str(place.folder), place.name, str(timeout), asked, str(processors)]
         self._process = subprocess.Popen(
             [sys.executable, "-c", RECORDER, *arguments], stdout=subprocess.PIPE, text=True
         )
@@ -121,6 +122,41 @@ def crashes(before: "var#before"):
         "after": 43,
     } or set(found) == {"unheard", "slow"}  # where `crashes` came before `after`
     spool.remove()
+    await place.until_nothing_runs()
+
+
+async def test_each_of_several_workers_of_a_run_finishes_what_it_had_begun(
+    place: Place, recorder: Recorder
+) -> None:
+    """They ran at the same time, so that each has a spool of its own."""
+    go_on = place.folder / "go_on"
+    long = f"while not os.path.exists({str(go_on)!r}): time.sleep(0.01)"
+    place.context(
+        f"""
+@Variable
+def one(before: "var#before"):
+    {long}
+    return 1
+
+@Variable
+def two(before: "var#before"):
+    {long}
+    return 2
+"""
+    )
+    recorder.start("before", "one", "two", processors=4)
+    await recorder.until("Started one")
+    await recorder.until("Started two")
+    recorder.kill()
+
+    spools = spools_in(place.folder / "spool")
+    assert {spool.header.attempt for spool in spools} == {"1"}
+    go_on.touch()
+    found = [each for spool in spools async for each in spool.results(message_from_json)]
+
+    assert {each.variable: each.fields for each in found} == {"one": {"one": 1}, "two": {"two": 2}}
+    for spool in spools:
+        spool.remove()
     await place.until_nothing_runs()
 
 

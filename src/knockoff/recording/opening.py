@@ -50,7 +50,7 @@ async def open_recorder(workspace: Workspace, settings: Settings) -> AsyncIterat
     """
     less = lowered(settings.workers.cpus, settings.workers.memory)
     if less is not None:
-        log.info(less)
+        log.info("%s", less)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(open_engine(engine_settings(workspace, settings)))
         context = await engine.describe(workspace.context_file)
