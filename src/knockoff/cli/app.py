@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from knockoff.cli import (
+    config,
     context,
     database,
     demo,
@@ -65,6 +66,7 @@ for family in (
     plot,
     tui,
     doctor,
+    config,
     gc,
 ):
     family.register(app)

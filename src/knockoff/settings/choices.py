@@ -7,7 +7,17 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from types import NoneType, UnionType
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Final,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+)
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -29,6 +39,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 EMBEDDED: Final = "embedded"
+
+Plain = bool | int | float | str | list[str] | dict[str, str] | None
+
+_KINDS: Final[dict[Any, str]] = {
+    bool: "true or false",
+    int: "whole number",
+    float: "number",
+    Path: "path",
+    SecretStr: "secret",
+    ZoneInfo: "time zone",
+    tuple: "list",
+    dict: "table",
+}
 
 
 def _usual_data_root() -> Path:
@@ -146,6 +169,22 @@ class WorkerSettings(_Choices):
     """How much memory loaded context files may take while no run of theirs is computed."""
 
 
+class SandboxSettings(_Choices):
+    """What code of a context file can reach, where that is not left to the service's own rights."""
+
+    enabled: bool = False
+    """Whether code of the context file is shut in by bubblewrap."""
+
+    network: bool = False
+    """Whether it may use the network all the same."""
+
+    extra_read: Words | None = None
+    """Files and folders that it may read besides; relative ones are below the workspace."""
+
+    extra_write: Words | None = None
+    """Files and folders that it may write besides, or devices below /dev."""
+
+
 class MyMdcSettings(_Choices):
     """The facility's catalogue, where samples, run types and techniques are entered."""
 
@@ -179,12 +218,17 @@ class MyMdcSettings(_Choices):
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting as people see it; `shown` has its secrets masked."""
+    """One setting as people see it; `shown` and `value` have its secrets masked."""
 
     key: str
     shown: str
     origin: str
     about: str
+    kind: str = "text"
+    """What it takes, in words."""
+
+    value: Plain = None
+    """As JSON and TOML have it."""
 
 
 class Settings(BaseSettings):
@@ -210,11 +254,17 @@ class Settings(BaseSettings):
     time_zone: ZoneInfo = ZoneInfo("Europe/Berlin")
     """The zone in which people see times; stored is UTC."""
 
+    context_python: Annotated[str, Field(min_length=1)] | None = None
+    """Python 3.10 or later, or its venv, for the context file; if not set, knockoff's own."""
+
     kafka: KafkaSettings = KafkaSettings()
     """Where runs are announced."""
 
     workers: WorkerSettings = WorkerSettings()
     """The processes in which variables are computed."""
+
+    sandbox: SandboxSettings = SandboxSettings()
+    """What code of a context file can reach."""
 
     mymdc: MyMdcSettings = MyMdcSettings()
     """The facility's catalogue."""
@@ -248,7 +298,9 @@ class Settings(BaseSettings):
             value: Any = self
             for name in key.split("."):
                 value = getattr(value, name)
-            yield Setting(key, _shown(value), self.origin(key), about)
+            yield Setting(
+                key, shown(value), self.origin(key), about, kind_of(key), plain_value(value)
+            )
 
 
 def keys(choices: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -261,6 +313,11 @@ def keys(choices: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]
             yield f"{prefix}{name}", field.description or ""
 
 
+def keys_below(key: str) -> list[str]:
+    """List the settings of a group, or `key` itself if it is one; nothing if it is neither."""
+    return [known for known, _ in keys(Settings) if f"{known}.".startswith(f"{key}.")]
+
+
 def group_in(choices: type[BaseModel], name: str) -> type[BaseModel] | None:
     """Return the model of the group `name`; None if `name` is a single setting, or none."""
     field = choices.model_fields.get(name)
@@ -268,10 +325,53 @@ def group_in(choices: type[BaseModel], name: str) -> type[BaseModel] | None:
     return group if isinstance(group, type) and issubclass(group, BaseModel) else None
 
 
-def _shown(value: object) -> str:
+def kind_of(key: str) -> str:
+    """Say in words what a setting takes.
+
+    >>> kind_of("workers.parallel"), kind_of("kafka.brokers"), kind_of("kafka.security.protocol")
+    ('whole number', 'list', 'PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL')
+    """
+    *groups, name = key.split(".")
+    choices: type[BaseModel] = Settings
+    for each in groups:
+        choices = group_in(choices, each) or choices
+    field = choices.model_fields.get(name)
+    return "text" if field is None else _in_words(field.annotation)
+
+
+def _in_words(annotation: Any) -> str:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return " or ".join((", ".join(arguments[:-1]), arguments[-1]))
+    if origin in (Union, UnionType):
+        return _in_words(next(each for each in arguments if each is not NoneType))
+    if origin is Annotated:
+        return _in_words(arguments[0])
+    return _KINDS.get(origin or annotation, "text")
+
+
+def plain_value(value: object) -> Plain:
+    """A setting's value as JSON and TOML have it, its secrets masked."""
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case tuple():
+            return [str(each) for each in value]
+        case dict():
+            return {str(name): str(meaning) for name, meaning in value.items()}
+        case _:
+            return shown(value)
+
+
+def shown(value: object) -> str:
+    """Give a setting's value in words, its secrets masked."""
     match value:
         case None:
             return ""
+        case bool():
+            return str(value).lower()
+        case float():
+            return str(value).removesuffix(".0")
         case SecretStr():
             address = value.get_secret_value()
             return without_password(address) if address == EMBEDDED or "://" in address else "***"

@@ -14,7 +14,7 @@ from pydantic_settings import EnvSettingsSource
 
 from knockoff.errors import SettingsError
 from knockoff.logs import without_password
-from knockoff.settings.choices import Settings, group_in, keys
+from knockoff.settings.choices import Settings, group_in, keys, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -42,12 +42,8 @@ def read_settings(file: Path | None = None, flags: Mapping[str, object] | None =
     for values, origin in _sources(file, flags or {}):
         for key, value in _by_key(Settings, values):
             _put(said, key, value)
-            origins[key] = origin or _variable(key)
-    try:
-        settings = Settings(**said)
-    except ValidationError as error:
-        complaints = [_complaint(details, origins) for details in error.errors()]
-        raise SettingsError("\n".join(complaints)) from None  # the cause would show secrets
+            origins[key] = origin or variable_of(key)
+    settings = _validated(said, origins)
     settings._origins.update(origins)  # noqa: SLF001  (frozen for everybody else)
     return settings
 
@@ -70,11 +66,20 @@ def read_toml(file: Path) -> dict[str, Any]:
         ) from error
 
 
+def _validated(said: dict[str, Any], origins: Mapping[str, str]) -> Settings:
+    try:
+        return Settings(**said)
+    except ValidationError as error:
+        complaints = [_complaint(details, origins) for details in error.errors()]
+        raise SettingsError("\n".join(complaints)) from None  # the cause would show secrets
+
+
 def _has_data_root() -> bool:
     return bool(os.environ.get("EXTRA_DATA_DATA_ROOT"))
 
 
-def _variable(key: str) -> str:
+def variable_of(key: str) -> str:
+    """Name the variable of the environment that sets `key`."""
     return "KNOCKOFF_" + key.replace(".", "__").upper()
 
 
@@ -99,14 +104,51 @@ def _sources(
 
 def _refuse_open_secrets(file: Path, values: Mapping[str, Any]) -> None:
     for key, value in _by_key(Settings, values):
-        is_secret = key in ("kafka.security.password", "mymdc.client_secret") or (
-            key == "database" and without_password(str(value)) != value
-        )
-        if is_secret and file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        if is_secret(key, value) and is_open(file):
             raise SettingsError(
                 f"{file} holds a password ({key}), and others may read that file. "
-                f"Set {_variable(key)} instead, or run: chmod 600 {file}"
+                f"Set {variable_of(key)} instead, or run: chmod 600 {file}"
             )
+
+
+def is_secret(key: str, value: object) -> bool:
+    """Tell whether a setting is nobody else's business: a password, or an address with one."""
+    return kind_of(key) == "secret" and (
+        key != "database" or without_password(str(value)) != str(value)
+    )
+
+
+def is_open(file: Path) -> bool:
+    """Tell whether others than the owner of a file may do anything with it."""
+    return bool(file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
+
+
+def refusal_of_key(key: str, origin: str | None = None) -> str:
+    """Say that there is no such setting, and which ones are called alike."""
+    known = list(dict.fromkeys([name for name, _ in keys(Settings)] + list(Settings.model_fields)))
+    near = [name for name in known if name.rpartition(".")[2] == key]
+    near += [name for name in difflib.get_close_matches(key, known, n=3) if name not in near]
+    from_where = f" (from {origin})" if origin else ""
+    near = near[:1] if origin else near[:3]  # a file is to be mended, not to be looked around in
+    remedy = f"Did you mean {' or '.join(near)}?" if near else "`knockoff config` lists them."
+    return f"{key}{from_where}: there is no such setting. {remedy}"
+
+
+def checked(key: str, value: object, origin: str) -> object:
+    """What one setting would be if `origin` said `value` of it.
+
+    Raises
+    ------
+    SettingsError
+        It cannot be used.
+    """
+    said: dict[str, Any] = {}
+    _put(said, key, value)
+    settings: Any = _validated(said, {key: origin})
+    for name in key.split("."):
+        settings = getattr(settings, name)
+    found: object = settings
+    return found
 
 
 def _put(values: dict[str, Any], key: str, value: object) -> None:
@@ -134,10 +176,7 @@ def _complaint(details: ErrorDetails, origins: Mapping[str, str]) -> str:
         ((k, o) for k, o in origins.items() if f"{place}.".startswith(f"{k}.")), (place, "default")
     )
     if details["type"] == "extra_forbidden":
-        known = [name for name, _ in keys(Settings)] + list(Settings.model_fields)
-        near = difflib.get_close_matches(key, known, n=1)
-        remedy = f"Did you mean {near[0]}?" if near else "docs/operating.md lists them."
-        return f"{key} (from {origin}): there is no such setting. {remedy}"
+        return refusal_of_key(key, origin)
     reason = details["msg"].removeprefix("Value error, ")
     return f"{key} (from {origin}): {_offender(key, details['input'])}{reason}."
 
