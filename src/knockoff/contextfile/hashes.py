@@ -195,7 +195,30 @@ def _closure_of(function: Callable[..., Any]) -> Mapping[str, Any]:
 def _dumped(node: ast.AST) -> str:
     """The tree as text, without docstrings and without the decorators of a variable."""
     node = _WithoutDocstrings().visit(ast.parse(ast.unparse(node)))
-    return ast.dump(node, annotate_fields=False)
+    return _text(node)
+
+
+def _text(node: Any) -> str:
+    """The tree as `ast.dump` of Python 3.11 writes it without names of fields.
+
+    3.12 has given it fields that are mostly empty, 3.13 leaves out all that are empty:
+    but a value is not stale because another Python would compute it now.
+    """
+    if isinstance(node, list):
+        return f"[{', '.join(map(_text, node))}]"
+    if not isinstance(node, ast.AST):
+        return repr(node)
+    parts: list[str] = []
+    is_named = False
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if value is None and getattr(type(node), name, ...) is None:
+            is_named = True
+        elif name != "type_params" or value:
+            if isinstance(node, ast.JoinedStr):  # 3.12 ends {x:{width}} with an empty text
+                value = [each for each in value if getattr(each, "value", None) != ""]
+            parts.append(f"{name}={_text(value)}" if is_named else _text(value))
+    return f"{type(node).__name__}({', '.join(parts)})"
 
 
 class _WithoutDocstrings(ast.NodeTransformer):
