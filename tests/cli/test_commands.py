@@ -165,7 +165,11 @@ def test_doctor_has_a_line_for_each_thing(knockoff: Shell) -> None:
     assert found.pop("broker") == "warning"
     assert found.pop("disk") in ("ok", "warning")
     assert found == dict.fromkeys(
-        ("workspace", "permissions", "data", "context file", "server"), "ok"
+        (
+            *("workspace", "permissions", "data", "interpreter", "sandbox", "context file"),
+            "server",
+        ),
+        "ok",
     )
     assert done.status == 0
 

@@ -10,7 +10,6 @@ import pytest
 
 from knockoff.contextfile.problems import ContextProblems
 from knockoff.engine.local import open_engine
-from knockoff.errors import WorkerError
 
 from .conftest import BEGINNING, END, results, until
 
@@ -97,20 +96,6 @@ async def test_a_context_file_that_takes_its_process_down_is_a_problem_of_that_f
 
         context.write_text("")
         assert (await engine.describe(place.context(""))).tables
-
-
-async def test_an_interpreter_that_cannot_do_it_says_why(place: Place) -> None:
-    """Its own last words name what is missing."""
-    python = place.folder / "python"
-    python.write_text("#!/bin/sh\necho No module named h5py >&2\nexit 9\n")
-    python.chmod(0o755)
-    context = place.context("")
-    async with open_engine(replace(place.settings, python=str(python))) as engine:
-        with pytest.raises(WorkerError, match=r"exit status 9(.|\n)*No module named h5py"):
-            await engine.describe(context)
-    async with open_engine(replace(place.settings, python="/nowhere/python")) as engine:
-        with pytest.raises(WorkerError, match="/nowhere/python cannot be started"):
-            await engine.describe(context)
 
 
 async def test_another_interpreter_finds_knockoff_and_nothing_else_of_ours(place: Place) -> None:

@@ -47,15 +47,25 @@ async def check_all(place: Place) -> list[Finding]:
     findings = [Finding("workspace", "ok", f"{workspace.folder} of proposal {workspace.proposal}")]
     findings += _permissions(workspace)
     findings += _disk(workspace)
-    async for finding in _outside(workspace, settings):
+    async for finding in _outside(place, workspace, settings):
         findings.append(finding)
     return findings
 
 
-async def _outside(workspace: Workspace, settings: Settings) -> AsyncIterator[Finding]:
+async def _outside(
+    place: Place, workspace: Workspace, settings: Settings
+) -> AsyncIterator[Finding]:
     """What takes its time."""
+    from knockoff.cli.workerchecks import interpreter_found, sandbox_found
+
     yield _data(workspace, settings)
-    yield await _context_file(workspace)
+    interpreter = await interpreter_found(workspace, settings)
+    yield interpreter
+    if interpreter.verdict != "problem":
+        sandbox = await sandbox_found(workspace, settings)
+        yield sandbox
+        if sandbox.verdict != "problem":
+            yield await _context_file(workspace, place)
     yield await _server(workspace, settings)
     yield await _broker(settings)
     async for finding in _catalogue(workspace, settings):
@@ -135,7 +145,7 @@ def _remedy_for_data(settings: Settings) -> str:
     return f"data_root is set by {origin}; change it there."
 
 
-async def _context_file(workspace: Workspace) -> Finding:
+async def _context_file(workspace: Workspace, place: Place) -> Finding:
     from knockoff.cli.context import described
 
     file = workspace.context_file
@@ -147,7 +157,7 @@ async def _context_file(workspace: Workspace) -> Finding:
             f"Begin one with: knockoff context new -o {file}",
         )
     try:
-        description = await described(file)
+        description = await described(file, place)
     except KnockoffError as error:
         return Finding("context file", "problem", str(error), "Correct it; the table waits for it.")
     count = sum(len(table.variables) for table in description.tables)

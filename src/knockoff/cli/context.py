@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from knockoff.errors import WorkspaceError
 if TYPE_CHECKING:
     from knockoff.cli.place import Place
     from knockoff.contextfile.description import ContextDescription, TableDescription
+    from knockoff.engine.environment import EngineSettings
 
 app = typer.Typer(
     help="Check, show and begin context files.",
@@ -51,7 +53,7 @@ def check(
     chosen = _file(place_of(context), file)
     found: ContextDescription | None = None
     try:
-        found = asyncio.run(described(chosen))
+        found = asyncio.run(described(chosen, place_of(context)))
         problems = found.notes
     except ContextProblems as error:
         problems = error.problems
@@ -84,6 +86,7 @@ def show(context: typer.Context) -> None:
     )
 )
 def new(
+    context: typer.Context,
     name: Annotated[
         str | None, typer.Argument(help="Template (demo, generic, sa1, sa2 or sa3) or instrument.")
     ] = None,
@@ -111,7 +114,7 @@ def new(
             old = from_damnit.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise WorkspaceError(f"{from_damnit} cannot be read: {error}.") from error
-        text, status = asyncio.run(_from_damnit(from_damnit.absolute(), old))
+        text, status = asyncio.run(_from_damnit(from_damnit.absolute(), old, place_of(context)))
     else:
         text, status = template(name or "generic"), 0
     if output is None:
@@ -128,14 +131,14 @@ def new(
     raise typer.Exit(status)
 
 
-async def _from_damnit(file: Path, text: str) -> tuple[str, int]:
+async def _from_damnit(file: Path, text: str, place: Place) -> tuple[str, int]:
     """The file in class style, and 1 if it does not say the same."""
     from knockoff.contextfile.problems import ContextProblems
     from knockoff.rewriting.classes import rewritten
     from knockoff.rewriting.comparing import differences
 
     try:
-        original = await described(file)
+        original = await described(file, place)
     except ContextProblems as error:
         original = None
         say(f"{file.name} cannot be loaded, so the two cannot be compared:")
@@ -147,7 +150,7 @@ async def _from_damnit(file: Path, text: str) -> tuple[str, int]:
     if original is None:
         return new_file.text, 1
     try:
-        found = await described_text(new_file.text, file.parent)
+        found = await described_text(new_file.text, file.parent, place)
     except ContextProblems as error:
         say("The new file has problems that the old one has not:")
         for each in error.problems:
@@ -162,7 +165,7 @@ async def _from_damnit(file: Path, text: str) -> tuple[str, int]:
     return new_file.text, int(bool(told))
 
 
-async def described_text(text: str, folder: Path) -> ContextDescription:
+async def described_text(text: str, folder: Path, place: Place) -> ContextDescription:
     """Have a file described that is not written yet, as if it lay in `folder`."""
     from tempfile import NamedTemporaryFile
 
@@ -170,7 +173,7 @@ async def described_text(text: str, folder: Path) -> ContextDescription:
     with NamedTemporaryFile("w", dir=beside, prefix=".knockoff-", suffix=".py") as file:
         file.write(text)
         file.flush()
-        return await described(Path(file.name))
+        return await described(Path(file.name), place)
 
 
 def _file(place: Place, file: Path | None) -> Path:
@@ -184,17 +187,36 @@ def _file(place: Place, file: Path | None) -> Path:
     return found
 
 
-async def described(file: Path) -> ContextDescription:
-    """Have a child process load the file: nothing it does can reach this process."""
+async def described(file: Path, place: Place) -> ContextDescription:
+    """Have a child process load the file: nothing it does can reach this process.
+
+    By the interpreter, and in the sandbox, of the workspace that it is for.
+    """
     from tempfile import TemporaryDirectory
 
-    from knockoff.engine.environment import EngineSettings
     from knockoff.engine.local import open_engine
 
     with TemporaryDirectory(prefix="knockoff-") as folder:
-        settings = EngineSettings(logs=Path(folder), spool=Path(folder))
+        settings = replace(engine_settings_for(file, place), logs=Path(folder), spool=Path(folder))
         async with open_engine(settings) as engine:
             return await engine.describe(file)
+
+
+def engine_settings_for(file: Path, place: Place) -> EngineSettings:
+    """How user code is run in the workspace that is named, else the file's, else where we are."""
+    from knockoff.recording.opening import engine_settings, engine_settings_anywhere
+    from knockoff.settings import read_settings
+    from knockoff.workspace import Workspace
+
+    if place.folder is not None or place.proposal is not None:
+        return engine_settings(*place.open())
+    for start in (file.parent, Path()):
+        try:
+            workspace = Workspace.find(start)
+        except WorkspaceError:
+            continue
+        return engine_settings(workspace, workspace.settings())
+    return engine_settings_anywhere(read_settings())
 
 
 def _outline(table: TableDescription) -> str:

@@ -216,7 +216,7 @@ def _text(node: Any) -> str:
             is_named = True
         elif name != "type_params" or value:
             if isinstance(node, ast.JoinedStr):  # 3.12 ends {x:{width}} with an empty text
-                value = [each for each in value if getattr(each, "value", None) != ""]
+                value = [each for each in node.values if getattr(each, "value", None) != ""]
             parts.append(f"{name}={_text(value)}" if is_named else _text(value))
     return f"{type(node).__name__}({', '.join(parts)})"
 

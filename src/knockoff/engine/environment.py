@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from knockoff.engine.sandbox import Sandbox
+
 HEAVY: Final = (
     "numpy",
     "h5py",
@@ -88,6 +90,9 @@ class EngineSettings:
     """Bytes after which a run's log is cut to half."""
 
     preload: tuple[str, ...] = HEAVY
+    sandbox: Sandbox | None = None
+    """What user code is shut in by; None to let it do whatever this user may."""
+
     environment: Mapping[str, str] = field(default_factory=dict)
     """Set for user code on top of what is passed on."""
 

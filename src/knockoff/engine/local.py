@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from knockoff.contextfile.description import ContextDescription
+    from knockoff.engine.sandbox import Confinement
     from knockoff.filling.messages import RunTask
     from knockoff.filling.session import Session
 
@@ -52,10 +53,13 @@ class _Loaded:
 
     description: ContextDescription
     files: dict[str, tuple[int, int]]
+    confined: Confinement | None = None
 
     def is_current(self) -> bool:
-        """Whether no file that was loaded has changed since."""
-        return all(_time_and_size(file) == known for file, known in self.files.items())
+        """Whether no file that was loaded, or that a sandbox shows, has changed since."""
+        return all(_time_and_size(file) == known for file, known in self.files.items()) and (
+            self.confined is None or self.confined.is_current()
+        )
 
     @property
     def source(self) -> str | None:
@@ -149,7 +153,7 @@ class LocalEngine:
         zygote = await Zygote.start(self._settings, path, self._package, source)
         # of a text as before it is not asked whether the file has changed meanwhile: it may have
         files = zygote.files if as_before is None or source is None else as_before.files
-        self._loaded[path] = _Loaded(zygote.description, files)
+        self._loaded[path] = _Loaded(zygote.description, files, zygote.confined)
         old = self._zygotes.pop(path, None)
         self._zygotes[path] = zygote
         if old is not None:

@@ -16,7 +16,9 @@ from knockoff.engine.answers import description_from, files_from, problems_from,
 from knockoff.engine.deaths import ending_of
 from knockoff.engine.environment import environment
 from knockoff.engine.forks import Fork
+from knockoff.engine.interpreters import interpreter_for
 from knockoff.engine.machine import memory_of_machine
+from knockoff.engine.sandbox import confinement, no_sandbox, status_within
 from knockoff.errors import WorkerError
 from knockoff.filling.frames import framed
 from knockoff.filling.orders import Ended, Forked, Gathering, Load, Order, spoken
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
     from knockoff.contextfile.description import ContextDescription
     from knockoff.engine.environment import EngineSettings
+    from knockoff.engine.interpreters import Interpreter
+    from knockoff.engine.sandbox import Confinement
     from knockoff.filling.messages import RunTask
 
 log = logging.getLogger(__name__)
@@ -44,8 +48,16 @@ class Zygote(asyncio.Protocol):
 
     description: ContextDescription
 
-    def __init__(self, settings: EngineSettings, process: Process, control: socket.socket) -> None:
+    def __init__(
+        self,
+        settings: EngineSettings,
+        process: Process,
+        control: socket.socket,
+        confined: Confinement | None = None,
+    ) -> None:
         self.is_alive = True
+        self.confined = confined
+        """The sandbox that it is in, if it is in one."""
         self._settings = settings
         self._process = process
         self._control = control
@@ -75,17 +87,19 @@ class Zygote(asyncio.Protocol):
         WorkerError
             The interpreter cannot be used; its last words are in the message.
         """
+        interpreter = await interpreter_for(settings, package)
+        confined = await _confined(settings, interpreter, context_file, package)
         output = settings.logs / "context.log"
         ours, theirs = socket.socketpair()
         try:
             with theirs, output.open("ab") as file:
                 start = file.tell()
-                process = await _started(settings, package, theirs.fileno(), file)
+                process = await _started(settings, package, theirs.fileno(), file, confined)
         except BaseException:
             ours.close()
             raise
         ours.setblocking(False)
-        zygote = cls(settings, process, ours)
+        zygote = cls(settings, process, ours, confined)
         try:
             await asyncio.get_running_loop().create_unix_connection(lambda: zygote, sock=ours)
             await zygote._load(context_file, source, output, start)
@@ -218,8 +232,12 @@ class Zygote(asyncio.Protocol):
             remedy = "Let the work at the top of the file be done by a variable."
             raise ContextProblems([Problem(str(context_file), 0, 0, message, remedy)]) from None
         tail = await asyncio.to_thread(_tail, output, start)
+        if self.confined is not None:
+            status = status_within(status)
         how = ending_of(-status if status < 0 else status << 8)
         if not said_hello:
+            if self.confined is not None and tail.startswith("bwrap: "):
+                raise no_sandbox(tail)
             python = self._settings.python
             raise WorkerError(f"{python} cannot run user code ({how}). It said:\n{tail}")
         message = f"ended the process that loads it ({how})."
@@ -247,7 +265,7 @@ class Zygote(asyncio.Protocol):
     def _bury(self) -> None:
         """Its forks died with it; what they left in their groups did not."""
         for number, fork in tuple(self._forks.items()):
-            if fork.pid is not None:
+            if fork.pid is not None and self.confined is None:  # else its pid is another one here
                 with suppress(ProcessLookupError):
                     os.killpg(fork.pid, signal.SIGKILL)
             self._end(Ended(number, signal.SIGKILL, 0, "lost"))
@@ -267,12 +285,29 @@ class Zygote(asyncio.Protocol):
             self.kill()
 
 
+async def _confined(
+    settings: EngineSettings, interpreter: Interpreter, context_file: Path, package: Path | None
+) -> Confinement | None:
+    """The sandbox, if one is asked for."""
+    if settings.sandbox is None:
+        return None
+    surroundings = environment(settings, package)
+    return await asyncio.to_thread(
+        confinement, settings.sandbox, interpreter, context_file, surroundings, package
+    )
+
+
 async def _started(
-    settings: EngineSettings, package: Path | None, control: int, output: IO[bytes]
+    settings: EngineSettings,
+    package: Path | None,
+    control: int,
+    output: IO[bytes],
+    confined: Confinement | None,
 ) -> Process:
     """The process, in a session of its own: Ctrl-C and a kill of our group do not reach it."""
     try:
         return await asyncio.create_subprocess_exec(
+            *(() if confined is None else confined.words),
             settings.python,
             *("-m", "knockoff.filling.zygote", str(control)),
             stdin=asyncio.subprocess.DEVNULL,

@@ -18,6 +18,7 @@ from knockoff.filling.blocking import NOT_COMPUTED, Missing, blocked_by
 from knockoff.filling.coroutines import awaited
 from knockoff.filling.failures import problem_of
 from knockoff.filling.knowledge import task_after
+from knockoff.filling.loaded import versions_loaded
 from knockoff.filling.messages import (
     WAITING_FOR_MYMDC,
     CellProblem,
@@ -42,8 +43,7 @@ if TYPE_CHECKING:
     from knockoff.contextfile.tables import Formula, Table
     from knockoff.filling.messages import Message, Outcome, RunTask
     from knockoff.filling.outcomes import Returned
-    from knockoff.filling.sources import Sources
-
+from knockoff.filling.sources import Sources
 
 T = TypeVar("T")
 
@@ -176,6 +176,7 @@ class Filling:
             started_at=started,
             seconds=time.perf_counter() - clock,
             peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            versions=versions_loaded(),
         )
 
     def _attempted(self, work: Callable[[], T]) -> tuple[T | None, Outcome, CellProblem | None]:

@@ -21,6 +21,7 @@ from knockoff.filling.orders import BROKEN, UNHEARD
 from knockoff.filling.processes import adopt_orphans, be_first_to_go, die_with, dump_no_core
 from knockoff.filling.sections import announce, open_section
 from knockoff.filling.spool import SpoolWriter
+from knockoff.rundata.readonly import bear_read_only_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -113,6 +114,7 @@ def _serve(context: Context, order: Order, session: int, tickets: Tickets, limit
                 told_of_memory(message, allowance) if isinstance(message, Result) else message
             )
 
+    bear_read_only_data()  # where the context file itself opens runs
     filling = Filling(context, task)
     try:
         while (request := line.asked()) is not None:

@@ -31,6 +31,7 @@ from knockoff.filling.orders import Ended, Forked, Gathering, Load, Order, spoke
 from knockoff.filling.processes import (
     adopt_orphans,
     children,
+    die_with,
     family,
     kill_group,
     own_memory,
@@ -279,6 +280,8 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     control.set_inheritable(False)
     adopt_orphans()
+    if os.getpid() == 1:  # in a sandbox, and it is bubblewrap that the engine kills
+        die_with(os.getppid())
     context = _ready(control)
     if context is not None:
         gc.collect()

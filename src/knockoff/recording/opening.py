@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, timedelta
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from knockoff.database.opening import open_database
 from knockoff.database.registry import current_context
 from knockoff.database.server import ensure_running
 from knockoff.engine.environment import EngineSettings
+from knockoff.engine.interpreters import python_of
 from knockoff.engine.local import open_engine
 from knockoff.engine.machine import lowered
-from knockoff.errors import WorkspaceError
+from knockoff.engine.sandbox import Sandbox
+from knockoff.errors import SettingsError, WorkspaceError
 from knockoff.mymdc.catalogue import Access
 from knockoff.recording.attempts import Folders
 from knockoff.recording.editing import Editing
@@ -24,11 +28,12 @@ from knockoff.recording.recorder import Recorder
 from knockoff.recording.runfiles import open_run_files
 from knockoff.recording.tables import open_tables
 from knockoff.runs.described import read_description
+from knockoff.settings.choices import keys_below
+from knockoff.settings.reading import variable_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
     from datetime import tzinfo
-    from pathlib import Path
 
     from knockoff.database.client import Database
     from knockoff.settings import Settings
@@ -128,15 +133,79 @@ def facility_of(workspace: Workspace, settings: Settings) -> Facility:
 
 
 def engine_settings(workspace: Workspace, settings: Settings) -> EngineSettings:
-    """How user code is run in this workspace."""
+    """How user code is run in this workspace.
+
+    Raises
+    ------
+    SettingsError
+        Who is to be shut in has a say in how: see `_refuse_say_of_inmates`.
+    """
+    _refuse_say_of_inmates(settings)
     return EngineSettings(
         logs=workspace.logs_folder,
         spool=workspace.spool_folder,
+        python=python_of(settings.context_python, workspace.folder),
         timeout=settings.workers.timeout,
         retries=settings.workers.retries,
         cpus=settings.workers.cpus,
         memory=settings.workers.memory,
         parallel=settings.workers.parallel,
         idle_memory=settings.workers.idle_memory,
+        sandbox=sandbox_of(workspace, settings) if settings.sandbox.enabled else None,
         environment={"EXTRA_DATA_DATA_ROOT": str(settings.data_root)},
     )
+
+
+def engine_settings_anywhere(settings: Settings) -> EngineSettings:
+    """How a context file is loaded that is in no workspace; the folders are yet to be given."""
+    here = Path.cwd()
+    return EngineSettings(
+        logs=here,
+        spool=here,
+        python=python_of(settings.context_python, here),
+        sandbox=Sandbox(network=settings.sandbox.network) if settings.sandbox.enabled else None,
+    )
+
+
+def sandbox_of(workspace: Workspace, settings: Settings) -> Sandbox:
+    """What code of this workspace's context file may reach when it is shut in."""
+    chosen = settings.sandbox
+    credentials = settings.mymdc.credentials
+    return Sandbox(
+        workspace=workspace.folder,
+        proposal=workspace.proposal,
+        data_root=settings.data_root,
+        hidden=(
+            workspace.settings_file,
+            workspace.database_folder,
+            *(() if credentials is None else (credentials,)),
+        ),
+        written=(workspace.arrays_folder, workspace.logs_folder, workspace.spool_folder),
+        extra_read=_places(chosen.extra_read, workspace.folder),
+        extra_write=_places(chosen.extra_write, workspace.folder),
+        network=chosen.network,
+    )
+
+
+def _refuse_say_of_inmates(settings: Settings) -> None:
+    """Where the environment asks for a sandbox, take nothing about it from ``knockoff.toml``.
+
+    Everybody of the proposal may write that file, or could put another in its place.
+    """
+    if settings.origin("sandbox.enabled") != variable_of("sandbox.enabled"):
+        return
+    if not settings.sandbox.enabled:
+        return
+    own = ("context_python", "data_root", *keys_below("sandbox"))
+    for key in own:
+        origin = settings.origin(key)
+        if origin not in ("default", "EXTRA_DATA_DATA_ROOT", variable_of(key)):
+            raise SettingsError(
+                f"{key} is set by {origin}, which those may write whose code "
+                f"{variable_of('sandbox.enabled')} shuts in. Set {variable_of(key)} instead, "
+                f"and take it out there: knockoff config {key} --unset"
+            )
+
+
+def _places(paths: Iterable[str] | None, folder: Path) -> tuple[Path, ...]:
+    return tuple(Path(os.path.normpath(folder / Path(each).expanduser())) for each in paths or ())

@@ -152,7 +152,7 @@ def history_entry(
         "peak_memory": result.peak_memory,
         "host": socket.gethostname(),
         "user": getpass.getuser(),
-        "versions": {"knockoff": _our_version()},
+        "versions": {"knockoff": _our_version(), **result.versions},
     }
     if result.problem is not None:
         entry["problem"] = _told(result.problem)

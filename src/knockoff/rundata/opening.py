@@ -24,6 +24,7 @@ from knockoff.rundata.errors import (
     SourceMissingError,
 )
 from knockoff.rundata.finding import find_proposal, kinds_on_disk, run_files
+from knockoff.rundata.readonly import bear_read_only_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -103,6 +104,7 @@ def start_time(data: DataCollection) -> datetime:
 def _open_files(files: list[Path]) -> DataCollection:
     from extra_data import RunDirectory
 
+    bear_read_only_data()
     # With no usable file at all extra-data raises a bare Exception: look at one first.
     _open_file(files[0]).close()
     data = RunDirectory(str(files[0].parent), parallelize=False)

@@ -1,0 +1,140 @@
+"""Interpreter and sandbox as an operator sets them: by one line of settings, for every command."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.engine.pythons import bare_python
+from tests.engine.test_sandbox import needs_bubblewrap
+
+from .conftest import Shell, workspace_with
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONTEXT = """
+import os, sys
+import only_there
+from extra_data import DataCollection
+import numpy as np
+from knockoff import Run, Variable
+
+class Runs(Run):
+    @Variable()
+    def python(self) -> str:
+        return sys.executable
+
+    @Variable()
+    def pid(self) -> int:
+        return os.getppid()
+
+    @Variable()
+    def energy(self, data: DataCollection) -> np.ndarray:
+        return data["SA2_XTD1_XGM/XGM/DOOCS:output", "data.intensityTD"].ndarray()
+"""
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory, runs_on_disk: Path) -> Iterator[Shell]:
+    """A workspace with a venv in it, whose context file imports what only that one has."""
+    home = tmp_path_factory.mktemp("other")
+    with workspace_with(CONTEXT, home, runs_on_disk) as shell:
+        bare_python(shell.folder / "venv")
+        (site,) = (shell.folder / "venv" / "lib").glob("*/site-packages")
+        (site / "only_there.py").write_text("")
+        yield shell
+
+
+def python_of_run(shell: Shell, run: int) -> str:
+    listed = json.loads(shell("runs", "--json").out)
+    (row,) = (each for each in listed if each["run"] == run)
+    assert row["states"].get("energy") is None
+    return str(row["python"])
+
+
+def finding(shell: Shell, about: str) -> dict[str, str]:
+    found = json.loads(shell("doctor", "--json").out)
+    return next(each for each in found if each["about"] == about)
+
+
+def test_every_command_loads_the_file_with_the_interpreter_that_is_set(shell: Shell) -> None:
+    """A file that imports what only its own environment has can be checked there only."""
+    assert shell("context", "check").status == 1
+    assert finding(shell, "interpreter")["said"].startswith("knockoff's own")
+    assert shell("process", "1").status == 1
+
+    assert shell("config", "context_python", "venv").status == 0
+
+    python = str(shell.folder / "venv" / "bin" / "python")
+    checked = shell("context", "check")
+    assert checked.status == 0, checked.said
+    assert finding(shell, "interpreter")["verdict"] == "ok"
+    assert python in finding(shell, "interpreter")["said"]
+    assert finding(shell, "context file")["verdict"] == "ok"
+    assert shell("process", "1").status == 0
+    assert python_of_run(shell, 1) == python
+    assert shell("reprocess", "all", "--dry-run").status == 0
+    (past,) = json.loads(shell("history", "1", "energy", "--json").out)
+    assert past["versions"].keys() >= {"knockoff", "python", "numpy", "h5py", "extra_data"}
+    assert past["versions"]["python"] == sys.version.split()[0]
+
+
+def test_one_that_is_wrong_is_told_by_every_command(shell: Shell) -> None:
+    """With the file that says so, and without a traceback."""
+    wrong = {"KNOCKOFF_CONTEXT_PYTHON": "nowhere"}
+    for words in (("context", "check"), ("process", "1"), ("reprocess", "all")):
+        done = shell(*words, **wrong)
+        assert done.status == 1
+        assert f"{shell.folder / 'nowhere'}, which is to load the context file, is not there" in (
+            done.said
+        )
+    listed = json.loads(shell("doctor", "--json", **wrong).out)
+    (told,) = (each for each in listed if each["about"] == "interpreter")
+    assert told["verdict"] == "problem"
+    assert "context_python is set by KNOCKOFF_CONTEXT_PYTHON" in told["said"]
+    assert "knockoff config context_python" in told["remedy"]
+
+
+@needs_bubblewrap
+def test_every_command_runs_user_code_in_the_sandbox_once_it_is_on(shell: Shell) -> None:
+    """One setting, and no job that goes past it."""
+    packages = str(Path(pytest.__file__).parents[1])
+    for key, value in (
+        ("context_python", "venv"),
+        ("sandbox.enabled", "true"),
+        ("sandbox.extra_read", packages),
+    ):
+        assert shell("config", key, value).status == 0
+    try:
+        assert finding(shell, "sandbox")["said"].startswith("on and works, without network")
+        assert shell("context", "check").status == 0
+        assert shell("process", "2").status == 0
+        assert shell("reprocess", "1", "--force").status == 0
+        parents = {each["run"]: each["pid"] for each in json.loads(shell("runs", "--json").out)}
+        assert parents == {1: 1, 2: 1}  # the first process of a namespace of its own
+
+        without = shell("process", "3", PATH=str(shell.folder))
+        assert without.status == 1
+        assert "apt-get install bubblewrap" in without.said
+    finally:
+        assert shell("config", "sandbox.enabled", "--unset").status == 0
+        assert shell("config", "sandbox.extra_read", "--unset").status == 0
+    assert finding(shell, "sandbox")["said"].startswith("off")
+
+
+def test_who_is_shut_in_has_no_say_in_it(shell: Shell, runs_on_disk: Path) -> None:
+    """All of the proposal write knockoff.toml; the service's environment is its operator's."""
+    assert shell("config", "context_python", "venv").status == 0
+    forced = {"KNOCKOFF_SANDBOX__ENABLED": "true", "KNOCKOFF_DATA_ROOT": str(runs_on_disk)}
+
+    done = shell("process", "1", **forced)
+
+    assert done.status == 1
+    assert "context_python is set by" in done.said
+    assert "Set KNOCKOFF_CONTEXT_PYTHON instead" in done.said
+    listed = json.loads(shell("doctor", "--json", **forced).out)
+    assert [each["about"] for each in listed if each["verdict"] == "problem"] == ["interpreter"]
