@@ -73,6 +73,7 @@ def test_what_was_written_is_what_is_read_and_goes_again(
         for name in key.split("."):
             found = getattr(found, name)
         assert found == value
+    assert file.read_text().endswith("\n")
     assert unset(file, key)
     assert not unset(file, key)
     if key != "workers.timeout":

@@ -24,7 +24,7 @@ FOLDER_MODE: Final = 0o2770
 FILE_MODE: Final = 0o660
 
 _HEAD = """\
-# Settings of this workspace; docs/operating.md says what there is to set.
+# Settings of this workspace; `knockoff config` lists what there is to set, and sets it.
 # Others of the proposal can read this file: passwords belong into the environment.
 """
 

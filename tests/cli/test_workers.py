@@ -99,6 +99,16 @@ def test_one_that_is_wrong_is_told_by_every_command(shell: Shell) -> None:
     assert "knockoff config context_python" in told["remedy"]
 
 
+def test_setting_one_that_cannot_be_used_says_so_at_once(shell: Shell) -> None:
+    """Not only tonight, when the first run comes; it may still be installed until then."""
+    before = shell("config", "context_python").out.strip()
+    done = shell("config", "context_python", "/bin/sh")
+
+    assert done.status == 0
+    assert "Not usable yet: /bin/sh is no Python" in done.said
+    assert shell("config", "context_python", before or "venv").status == 0
+
+
 @needs_bubblewrap
 def test_every_command_runs_user_code_in_the_sandbox_once_it_is_on(shell: Shell) -> None:
     """One setting, and no job that goes past it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import json
 import sys
@@ -87,6 +88,20 @@ def _set(place: Place, key: str, value: str) -> None:
     file = place.find().settings_file
     say(f"{key} is now {write_setting(file, key, typed)} in {file}.")
     _say_what_wins(key)
+    if key == "context_python" or key.startswith("sandbox."):
+        asyncio.run(_say_what_is_wrong(place))
+
+
+async def _say_what_is_wrong(place: Place) -> None:
+    """What the next run would tell else: that a Python lacks h5py, that bubblewrap is missing."""
+    from knockoff.cli.workerchecks import interpreter_found, sandbox_found
+
+    workspace, settings = place.open()
+    for look in (interpreter_found, sandbox_found):
+        finding = await look(workspace, settings)
+        if finding.verdict == "problem":
+            say(f"Not usable yet: {finding.said.strip().rstrip('.')}. {finding.remedy}".rstrip())
+            return
 
 
 def _unset(place: Place, key: str, value: str | None) -> None:

@@ -40,6 +40,9 @@ _ALONE: Final = (
 )
 # Not --die-with-parent: what was begun is finished although the recorder was killed.
 
+_found: Final[dict[tuple[int, Path | None], Path]] = {}
+"""Folders of proposals."""
+
 _NOT_PASSED_ON: Final = ("XDG_RUNTIME_DIR", "MPLCONFIGDIR")
 
 
@@ -82,10 +85,13 @@ class Sandbox:
         """The folder of the proposal, once it is there."""
         if self.proposal is None:
             return None
+        key = (self.proposal, self.data_root)
         try:
-            return find_proposal(self.proposal, self.data_root)
+            if key not in _found or not _found[key].is_dir():  # to look for it takes its time
+                _found[key] = find_proposal(self.proposal, self.data_root)
         except RunDataError:
             return None
+        return _found[key]
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def _document(file: Path) -> TOMLDocument:
 def _replace(file: Path, document: TOMLDocument) -> None:
     """Put the new text in place of the old one at once, for whoever reads it meanwhile."""
     file = file.resolve()
-    text = tomlkit.dumps(document)
+    text = tomlkit.dumps(document).rstrip("\n") + "\n"
     try:
         mode = file.stat().st_mode & 0o777
         with tempfile.NamedTemporaryFile(
