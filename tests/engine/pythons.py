@@ -97,7 +97,7 @@ def with_packages(python: Path, version: str) -> Path | str:
     )
     for command in commands:
         try:
-            subprocess.run(command, capture_output=True, text=True, timeout=200, check=True)
+            subprocess.run(command, capture_output=True, text=True, timeout=140, check=True)
         except subprocess.TimeoutExpired:
             return f"Python {version} has no h5py and extra-data, and pip takes too long"
         except subprocess.CalledProcessError as error:

@@ -527,6 +527,35 @@ def seen(run: "meta#run_number"):
 
 
 @needs_bubblewrap
+async def test_a_workspace_is_reached_by_links_of_the_proposal(
+    beamtime: Beamtime, tmp_path: Path
+) -> None:
+    """At the facility ``usr`` and ``scratch`` are links as well."""
+    disk = (beamtime.proposal / "usr").rename(tmp_path / "usr_disk")
+    (beamtime.proposal / "usr").symlink_to(disk)
+    context = beamtime.place.context(
+        """
+import numpy as np
+
+@Variable
+def array(run: "meta#run_number"):
+    return np.arange(100_000)
+
+@Variable
+def secrets(run: "meta#run_number"):
+    here = Path(__file__).parent
+    found = [here, here.resolve(), here.parents[1], here.resolve().parents[1]]
+    return [sorted(os.listdir(each)) for each in found]
+"""
+    )
+    async with open_engine(beamtime.settings) as engine:
+        found = await results(engine, context, beamtime.place.task(), ("array", "secrets"))
+    assert found["array"].cell.array is not None
+    shown = ["context.py", "extracted_data", "process_logs", "spool", "tables"]
+    assert found["secrets"].fields["secrets"] == [shown, shown, ["Shared"], ["Shared"]]
+
+
+@needs_bubblewrap
 async def test_what_is_named_besides_is_reached(beamtime: Beamtime, tmp_path: Path) -> None:
     """Calibration, or a scratch folder, that lies outside of the proposal."""
     constants, scratch = tmp_path / "constants", tmp_path / "scratch"

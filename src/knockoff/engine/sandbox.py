@@ -165,7 +165,8 @@ def confinement(
     words += inside
     for path in sandbox.hidden:
         if path.exists() and not _is_gone(path, sandbox):
-            words += ["--tmpfs", str(path)] if path.is_dir() else _bound(Path("/dev/null"), path)
+            place = _place(path, sandbox)
+            words += ["--tmpfs", str(place)] if path.is_dir() else _bound(Path("/dev/null"), place)
     words += ["--remount-ro", "/", "--chdir", "/"]
     for name in _NOT_PASSED_ON:
         words += ["--unsetenv", name]
@@ -188,6 +189,18 @@ def no_sandbox(said: str) -> SandboxError:
         "Most often the system does not let users make namespaces: see user.max_user_namespaces, "
         "kernel.apparmor_restrict_unprivileged_userns, or the rights of the container.",
     )
+
+
+def _place(path: Path, sandbox: Sandbox) -> Path:
+    """Where something is to be mounted that is reached by a link in the proposal's folder.
+
+    The link is seen there, and leads on; bubblewrap does not mount through it.
+    """
+    data = sandbox.data()
+    for link, target in () if data is None else _links_out_of(data):
+        if _is_below(path, link):
+            return target / path.relative_to(link)
+    return path
 
 
 def _data(sandbox: Sandbox) -> Iterator[str]:
@@ -229,28 +242,29 @@ def _extras(sandbox: Sandbox) -> tuple[list[str], list[str]]:
                     f"sandbox.{key} names {path}, which is not there", "Make it, or take it out."
                 )
             there = inside if _is_inside(path, sandbox.workspace) else outside
-            there += _bound(path, path, write=write)
+            there += _bound(path, _place(path, sandbox), write=write)
     return outside, inside
 
 
 def _workspace(sandbox: Sandbox, context_file: Path) -> Iterator[str]:
     folder = sandbox.workspace
+    shown: list[Path] = []
     if folder is not None:
-        yield from ("--tmpfs", str(folder))
-        for entry in _entries(sandbox):
-            if entry not in sandbox.written and _may_be_shown(entry, sandbox):
-                yield from _bound(entry, entry)
+        yield from ("--tmpfs", str(_place(folder, sandbox)))
+        entries = (each for each in _entries(sandbox) if each not in sandbox.written)
+        shown += [each for each in entries if _may_be_shown(each, sandbox)]
+    if folder != context_file.parent:
+        shown += _modules_beside(context_file)
+    for path in shown:  # what is deleted just now is no reason not to start
+        yield from ("--ro-bind-try", str(path), str(_place(path, sandbox)))
     for path in sandbox.written:
         path.mkdir(parents=True, exist_ok=True)
         _refuse_leading_out(path, sandbox, "sandbox.extra_write")
-        yield from _bound(path, path, write=True)
+        yield from _bound(path, _place(path, sandbox), write=True)
     _refuse_leading_out(context_file, sandbox, "sandbox.extra_read")
-    if folder != context_file.parent:
-        for entry in _modules_beside(context_file):
-            yield from _bound(entry, entry)
-    yield from _bound(context_file, context_file)
+    yield from _bound(context_file, _place(context_file, sandbox))
     if folder is not None:
-        yield from ("--remount-ro", str(folder))
+        yield from ("--remount-ro", str(_place(folder, sandbox)))
 
 
 def _entries(sandbox: Sandbox) -> list[Path]:
