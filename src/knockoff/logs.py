@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timezone, tzinfo
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,14 @@ def without_password(text: str) -> str:
     'mongodb://reader:***@db.example/?tls=true'
     """
     return re.sub(r"(://[^:/@\s]*:)[^@\s]*@", r"\1***@", text)
+
+
+def not_a_link(path: str, flags: int) -> int:
+    """Open a file of a folder that user code may write; an `opener` for `open`.
+
+    A link that was put in its place would have us write, or show, a file of our own.
+    """
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o660)
 
 
 @contextmanager
@@ -66,12 +75,19 @@ def configure(
     """
     handlers: list[logging.Handler] = [logging.StreamHandler(stream or sys.stderr)]
     if file is not None:
-        handlers.append(logging.FileHandler(file, encoding="utf-8"))
+        handlers.append(_LogFile(file, encoding="utf-8"))
     for handler in handlers:
         handler.setFormatter(_Lines(zone))
     logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
     logging.getLogger("knockoff").setLevel(level.upper())
     logging.captureWarnings(capture=True)
+
+
+class _LogFile(logging.FileHandler):
+    def _open(self) -> Any:
+        return open(  # Path.open has no opener
+            self.baseFilename, self.mode, encoding=self.encoding, opener=not_a_link
+        )
 
 
 class _Lines(logging.Formatter):

@@ -21,7 +21,9 @@ from knockoff.arrays.reading import read_array
 from knockoff.arrays.references import ArrayReference
 from knockoff.engine.local import open_engine
 from knockoff.engine.sandbox import Sandbox, SandboxError
+from knockoff.errors import WorkerError
 from knockoff.filling.spool import spools_in
+from knockoff.logs import configure
 from knockoff.rundata.synthetic import write_runs
 
 from .conftest import Place, results, until
@@ -639,3 +641,33 @@ async def test_a_system_that_forbids_namespaces_is_named(
     async with open_engine(beamtime.settings) as engine:
         with pytest.raises(SandboxError, match=r"No permissions(.|\n)*max_user_namespaces"):
             await engine.describe(context)
+
+
+@needs_bubblewrap
+async def test_a_link_in_place_of_a_log_leads_nobody_outside(
+    beamtime: Beamtime, tmp_path: Path
+) -> None:
+    """The service opens logs too; else it would write user code's words into a file of its own."""
+    mine = tmp_path / "home" / "profile"
+    mine.write_text("mine\n")
+    context = beamtime.place.context(
+        f"""
+@Variable
+def plants(run: "meta#run_number"):
+    logs = Path(__file__).parent / "process_logs"
+    for name in ("context.log", "tui.log"):
+        (logs / name).unlink(missing_ok=True)
+        (logs / name).symlink_to({str(mine)!r})
+"""
+    )
+    logs = beamtime.place.folder / "process_logs"
+    async with open_engine(beamtime.settings) as engine:
+        found = await results(engine, context, beamtime.place.task(), ("plants",))
+        assert found["plants"].outcome == "done"
+        assert (logs / "context.log").is_symlink()
+        context.write_text("print('echo pwned')\n" + context.read_text())
+        with pytest.raises(WorkerError, match=r"context\.log cannot be written: it is a link"):
+            await engine.describe(context)
+    with pytest.raises(OSError, match="symbolic links"):
+        configure(file=logs / "tui.log")
+    assert mine.read_text() == "mine\n"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from knockoff.filling.memory import gigabytes
 from knockoff.filling.messages import CellProblem
 from knockoff.filling.orders import BROKEN, UNHEARD
+from knockoff.logs import not_a_link
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +59,7 @@ def last_words_in(log: Path, start: int = 0) -> str:
     It is looked for behind the first `start` bytes, which others have written.
     """
     try:
-        with log.open("rb") as file:
+        with open(log, "rb", opener=not_a_link) as file:
             size = os.fstat(file.fileno()).st_size
             file.seek(max(start if start < size else 0, size - _TAIL))
             tail = file.read(_TAIL).decode("utf-8", "replace")

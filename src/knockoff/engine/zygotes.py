@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import logging
 import os
@@ -26,6 +27,7 @@ from knockoff.filling.processes import family, own_memory
 from knockoff.filling.sections import log_name
 from knockoff.filling.spool import spool_path
 from knockoff.filling.tickets import Tickets
+from knockoff.logs import not_a_link
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -92,7 +94,7 @@ class Zygote(asyncio.Protocol):
         output = settings.logs / "context.log"
         ours, theirs = socket.socketpair()
         try:
-            with theirs, output.open("ab") as file:
+            with theirs, _opened(output) as file:
                 start = file.tell()
                 process = await _started(settings, package, theirs.fileno(), file, confined)
         except BaseException:
@@ -322,8 +324,17 @@ async def _started(
         raise WorkerError(f"{settings.python} cannot be started: {error}.") from error
 
 
+def _opened(output: Path) -> IO[bytes]:
+    try:
+        return open(output, "ab", opener=not_a_link)  # Path.open has no opener
+    except OSError as error:
+        remedy = "Remove it, and look who has made it." if error.errno == errno.ELOOP else ""
+        reason = "it is a link" if error.errno == errno.ELOOP else error.strerror
+        raise WorkerError(f"{output} cannot be written: {reason}. {remedy}".rstrip()) from error
+
+
 def _tail(output: Path, start: int) -> str:
-    with output.open("rb") as file:
+    with open(output, "rb", opener=not_a_link) as file:
         file.seek(max(start, os.fstat(file.fileno()).st_size - _TAIL))
         return file.read(_TAIL).decode("utf-8", "replace").strip()
 
