@@ -47,7 +47,9 @@ def files_in(folder: Path, proposal: int) -> list[StoredFile]:
         for path in folder.glob(pattern):
             file = path.relative_to(folder).as_posix()
             match = _RUN.fullmatch(file.partition("/")[0].partition(".")[0])
-            if match is None or int(match[1]) != proposal or path.is_symlink():
+            if match is None or int(match[1]) != proposal:
+                continue
+            if path.is_symlink() or (path.parent != folder and path.parent.is_symlink()):
                 continue
             try:
                 status = path.stat()
