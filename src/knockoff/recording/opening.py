@@ -140,7 +140,7 @@ def engine_settings(workspace: Workspace, settings: Settings) -> EngineSettings:
     SettingsError
         Who is to be shut in has a say in how: see `_refuse_say_of_inmates`.
     """
-    _refuse_say_of_inmates(settings)
+    _refuse_say_of_inmates(workspace, settings)
     return EngineSettings(
         logs=workspace.logs_folder,
         spool=workspace.spool_folder,
@@ -187,7 +187,7 @@ def sandbox_of(workspace: Workspace, settings: Settings) -> Sandbox:
     )
 
 
-def _refuse_say_of_inmates(settings: Settings) -> None:
+def _refuse_say_of_inmates(workspace: Workspace, settings: Settings) -> None:
     """Where the environment asks for a sandbox, take nothing about it from ``knockoff.toml``.
 
     Everybody of the proposal may write that file, or could put another in its place.
@@ -199,7 +199,7 @@ def _refuse_say_of_inmates(settings: Settings) -> None:
     own = ("context_python", "data_root", *keys_below("sandbox"))
     for key in own:
         origin = settings.origin(key)
-        if origin not in ("default", "EXTRA_DATA_DATA_ROOT", variable_of(key)):
+        if origin == str(workspace.settings_file):
             raise SettingsError(
                 f"{key} is set by {origin}, which those may write whose code "
                 f"{variable_of('sandbox.enabled')} shuts in. Set {variable_of(key)} instead, "
