@@ -40,6 +40,18 @@ _VERBS: Final = {
 }
 
 
+_AGAIN: Final = "`knockoff logs {run}` shows what it printed"
+_REMEDIES: Final = {
+    "failed": f"{_AGAIN}, `knockoff reprocess {{run}} --failed` tries again.",
+    "timed out": f"{_AGAIN}, `knockoff reprocess {{run}} --failed` tries again.",
+    "killed": f"{_AGAIN}, `knockoff reprocess {{run}} --failed` tries again.",
+    "blocked": "`knockoff reprocess {run} --failed` tries again what failed, and this with it.",
+    "cancelled": "`knockoff reprocess {run}` computes it after all.",
+    "waiting for mymdc": "`knockoff mymdc sync {run}` asks now.",
+}
+"""What a person may do about a problem; about what was skipped there is nothing to be done."""
+
+
 @dataclass
 class Explanation:
     """What is known of one cell."""
@@ -160,6 +172,9 @@ class Reasons:
             told.sentences.append(
                 f"{self._cell(told)} is {self._value(value)}: {last['by']} typed "
                 f"{self._value(last['new'])} on {self._when(last['at'])}{before}."
+                if last["new"] == value
+                else f"{self._cell(told)} is {self._value(value)}, written by another program "
+                f"since {last['by']} typed {self._value(last['new'])} on {self._when(last['at'])}."
             )
         elif value is None:
             told.state = "empty"
@@ -226,6 +241,8 @@ class Reasons:
         told.sentences.append(f"{self._cell(told)} {ended(said)}")
         if last is not None and last.state == state:
             told.sentences.append(f"That was {self._made(last)}.")
+        if remedy := _REMEDIES.get(state):
+            told.sentences.append(remedy.format(run=told.run))
 
     async def _newer_column(self, told: Explanation) -> None:
         contexts = await contexts_with(self.database, self.table, told.variable)
@@ -234,7 +251,7 @@ class Reasons:
         told.facts["column_since"] = since[0] if since else None
         told.sentences.append(
             f"{self._cell(told)} was not computed: the run was processed before this column was "
-            f"there{new}. `knockoff process {told.run}` computes what is due."
+            f"there{new}. `knockoff reprocess {told.run}` computes what is due."
         )
 
     def _no_data(self, told: Explanation, data: str) -> None:
@@ -301,7 +318,7 @@ class Reasons:
         told.facts["edits"] = edits.found
         told.sentences += [
             f"{begin} {reason}.",
-            f"`knockoff process {told.run}` computes what is due.",
+            f"`knockoff reprocess {told.run}` computes what is due.",
         ]
 
     def _unused_edit(self, told: Explanation) -> None:
