@@ -6,8 +6,10 @@ import asyncio
 import os
 import signal
 from contextlib import asynccontextmanager
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from pymongo import MongoClient
 
 from knockoff.database.client import database_name
@@ -15,6 +17,7 @@ from knockoff.database.edited import edited
 from knockoff.database.jobs import JOBS
 from knockoff.database.server import status
 from knockoff.recording.opening import open_editing, open_recorder
+from knockoff.recording.reasons import Reasons
 from knockoff.runkey import RunKey
 from knockoff.workspace import Workspace
 
@@ -118,6 +121,28 @@ async def test_of_quick_edits_the_last_one_holds(
 
     assert row["threshold"] == 0.8
     assert set(counted(workspace)[3:]) == {"hits", "rate"}
+
+
+async def test_what_does_not_fit_a_field_is_told_and_mended_by_the_next_edit(
+    make_workspace: Callable[[str], Workspace],
+    plain: Callable[[Workspace], Database],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """mongosh takes any word for a threshold; the row stays readable, and says what is wrong."""
+    workspace = make_workspace(COUNTED.replace("self.level * self", "self.level - self"))
+    database = plain(workspace)
+    async with at_work(workspace, 2):
+        await database.runs.update_one({"run": 2}, {"$set": {"threshold": "high"}})
+        row = await settled(database, run=2, knockoff__problems__hits__state="failed")
+        column = {"name": "hits", "data": "raw"}
+        told = await (await Reasons.of(database, "runs", row, UTC, None)).explain(column)
+        assert 'threshold holds "high", and takes a number' in told.text
+        assert "`knockoff set 2 threshold VALUE`" in told.text
+        assert "takes a number" in caplog.text
+        assert row["level"] == 20
+
+        await database.runs.update_one({"run": 2}, {"$set": {"threshold": 1}})
+        await settled(database, run=2, hits=19, rate=0.19)
 
 
 async def test_a_row_that_was_replaced_as_a_whole_is_computed_where_it_differs(

@@ -5,18 +5,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.database.client import PyMongoError
 from knockoff.database.edited import Edited, edited
 from knockoff.database.rows import find_row
 from knockoff.errors import DatabaseError, RunKeyError
 from knockoff.recording.dependants import ask_for_edit
+from knockoff.recording.typed import misfit
 from knockoff.runkey import RunKey
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
+    from knockoff.contextfile.description import TableDescription
     from knockoff.database.client import Database
     from knockoff.recording.contextwatch import ContextWatch
 
@@ -87,7 +89,26 @@ class EditWatch:
         if row is None:
             return False
         asked = await ask_for_edit(self._database, tables, edit.collection, key, row, edit.fields)
-        if asked and edit.fields is not None:
-            names = ", ".join(sorted(edit.fields))
-            log.info("%s: %s edited by another program", key, names)
+        if edit.fields is not None:
+            self._tell(key, tables[edit.collection], row, edit.fields, asked=asked)
         return asked
+
+    def _tell(
+        self,
+        key: RunKey,
+        table: TableDescription,
+        row: Mapping[str, Any],
+        fields: frozenset[str],
+        *,
+        asked: bool,
+    ) -> None:
+        if asked:
+            log.info("%s: %s edited by another program", key, ", ".join(sorted(fields)))
+        for field in table.fields:
+            takes = misfit(field.schema, row.get(field.name)) if field.name in fields else ""
+            if takes:
+                log.warning(
+                    "%s: another program has written %r into %s, which takes %s. "
+                    "`knockoff set %d %s VALUE` mends it",
+                    key, row[field.name], field.name, takes, key.run, field.name,
+                )  # fmt: skip

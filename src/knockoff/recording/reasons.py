@@ -12,6 +12,7 @@ from knockoff.database.registry import contexts_with, current_context
 from knockoff.errors import ContextFileError
 from knockoff.recording.edits import Edits
 from knockoff.recording.history import history_of, inputs_of
+from knockoff.recording.typed import misfit
 from knockoff.recording.wording import Wording, ended, listed
 from knockoff.runs.causes import tree_of
 from knockoff.runs.described import read_description
@@ -20,7 +21,7 @@ from knockoff.runs.stamps import slashed, value_at
 from knockoff.runs.states import has_field, state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime, tzinfo
 
     from knockoff.contextfile.description import TableDescription, VariableDescription
@@ -144,6 +145,7 @@ class Reasons:
         else:
             await self._at_work(told)
         if described is not None and variable is not None and last is not None:
+            self._misfits(told, described, variable.fields_read if problem else ())
             await self._edits(told, described, variable, last)
         elif variable is None and described is not None:
             told.sentences.append("The context file no longer has this variable.")
@@ -184,6 +186,23 @@ class Reasons:
                 f"{self._cell(told)} is {self._value(value)}: its default, or typed without "
                 f"knockoff; no edit of it is on record."
             )
+
+        described = self._described()
+        if described is not None:
+            self._misfits(told, described, (name,))
+
+    def _misfits(
+        self, told: Explanation, described: TableDescription, fields: Collection[str]
+    ) -> None:
+        """Which of these fields hold what they do not take; another program wrote it."""
+        for each in described.fields:
+            value = value_at(dict(self.row), each.name)
+            takes = misfit(each.schema, value) if each.name in fields else ""
+            if takes:
+                told.sentences.append(
+                    f"{each.name} holds {self._value(value)}, and takes {takes}: "
+                    f"`knockoff set {told.run} {each.name} VALUE` mends it."
+                )
 
     async def _also_computed(self, told: Explanation) -> None:
         """What people may type and a hook of the context file fills."""
@@ -312,6 +331,9 @@ class Reasons:
             begin = "It is stale because"
         elif edits.has_other_code(variable):
             begin = "But now"
+        elif last.problem is not None and (changed := await edits.changed_fields(variable, last)):
+            told.sentences.append(f"But now {listed(changed)}.")
+            return
         else:
             return
         reason = await edits.reason(variable, last)
