@@ -7,7 +7,10 @@ import os
 import pty
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pymongo import MongoClient
 
 from knockoff.filling.sections import heading_in
 
@@ -120,3 +123,29 @@ def test_only_a_terminal_gets_colour_and_no_terminal_gets_what_may_harm_it(edite
     assert b"renamed" in text
     assert b"\033]" not in text
     assert "\033[36m" not in edited("logs", "3").out
+
+
+def test_a_job_that_nobody_takes_is_told_to_who_follows(edited: Shell) -> None:
+    """A terminal that stands still must say what it waits for, and what ends that."""
+    with MongoClient[dict[str, Any]](edited("db", "uri").out.strip()) as client:
+        database = next(name for name in client.list_database_names() if name.startswith("p"))
+        jobs = client[database]["knockoff.jobs"]
+        done = jobs.find_one({"_id": "runs/3/raw"})
+        assert done is not None
+        waiting = {"state": "queued", "collection": "other", "created_at": datetime.now(UTC)}
+        jobs.update_one({"_id": "runs/3/raw"}, {"$set": waiting})
+        try:
+            with subprocess.Popen(
+                [sys.executable, "-m", "knockoff", "logs", "3", "-f"],
+                cwd=edited.folder,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            ) as following:
+                assert following.stderr is not None
+                said = next(line for line in following.stderr if "nobody takes it" in line)
+                jobs.replace_one({"_id": "runs/3/raw"}, done)
+        finally:
+            jobs.replace_one({"_id": "runs/3/raw"}, done)
+    assert "`knockoff process 3`" in said
+    assert following.returncode == 0

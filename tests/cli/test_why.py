@@ -49,7 +49,7 @@ def test_a_stale_value_tells_which_part_of_the_file_was_edited_and_when(edited: 
         f"It is stale because Runs.hits (line {method}) was edited since, and first used on"
         in done.out
     )
-    assert "`knockoff process 2`" in done.out
+    assert "`knockoff reprocess 2`" in done.out
     facts = json.loads(edited("why", "2", "hits", "--json").out)
     assert facts["state"] == "stale"
     assert facts["edits"]["hits"]["parts"] == [["Runs.hits", method]]
@@ -78,7 +78,7 @@ def test_an_empty_cell_tells_what_it_waits_for(edited: Shell) -> None:
     assert "late of run 3 is waiting for proc data: of this run there is raw so far." in late
     newer = edited("why", "2", "rate").out
     assert "was not computed: the run was processed before this column was there, which" in newer
-    assert "`knockoff process 2`" in newer
+    assert "`knockoff reprocess 2`" in newer
 
 
 def test_what_people_type_has_a_reason_too(edited: Shell) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from knockoff.database.registry import note_refusal
 from knockoff.database.tables import TableReader
 from knockoff.tui.app import RunTableApp
 from knockoff.tui.prompt import Prompt
@@ -92,6 +94,21 @@ async def test_a_table_opens_on_its_newest_run(
         assert "1312.2" in line_of(lines, 12)
         assert "⋯ waiting for" in line_of(lines, 12) or "⋯ proc" in line_of(lines, 12)
         assert "✗ KeyErr" in line_of(lines, 9)
+
+
+async def test_a_broken_context_file_is_told_in_the_first_line_until_it_is_mended(
+    beamtime: Database, table: RunTableApp, screen: Screen, until: Until
+) -> None:
+    """Who looks at the table sees that it is not made by what is on disk."""
+    used = {"_id": "good", "last_used_at": datetime.now(UTC), "source": "", "description": {}}
+    await beamtime["knockoff.contexts"].insert_one(used)
+    async with table.run_test(size=(160, 12), notifications=True) as pilot:
+        await until(pilot, lambda: 12 in runs_on(screen(table)))
+        await note_refusal(beamtime, "good", "context.py:7: SyntaxError: '(' was never closed.")
+        await until(pilot, lambda: "context.py:7" in screen(table)[0])
+        assert "the last good one is used" in screen(table)[0]
+        await note_refusal(beamtime, "good", "")
+        await until(pilot, lambda: "context.py:7" not in screen(table)[0])
 
 
 async def test_an_empty_table_says_what_it_waits_for(

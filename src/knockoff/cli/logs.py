@@ -13,6 +13,8 @@ from knockoff.cli.place import place_of
 from knockoff.cli.words import examples, say
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from knockoff.recording.runlogs import RunLog
     from knockoff.runkey import RunKey
     from knockoff.settings import Settings
@@ -72,8 +74,15 @@ async def _follow(workspace: Workspace, settings: Settings, log: RunLog, key: Ru
     from knockoff.database.opening import open_database
     from knockoff.recording.runlogs import followed
 
+    def on_wait(since: datetime) -> None:
+        say(
+            f"knockoff: A job of run {key.run} has waited since "
+            f"{since.astimezone(settings.time_zone):%d %b %H:%M:%S}, and nobody takes it. "
+            f"`knockoff process {key.run}` does it now, `knockoff cancel {key.run}` gives it up."
+        )
+
     async with open_database(workspace, settings) as database:
-        async for line in followed(database, log, key):
+        async for line in followed(database, log, key, on_wait):
             typer.echo(_drawn(line))
 
 

@@ -93,7 +93,24 @@ async def open_tables(
     from knockoff.database.opening import open_database
 
     async with open_database(workspace, settings) as database:
-        yield await tables_of(database, table)
+        tables = await tables_of(database, table)
+        await say_if_refused(database, workspace, settings)
+        yield tables
+
+
+async def say_if_refused(database: Database, workspace: Workspace, settings: Settings) -> None:
+    """Say it, beside what is printed, where the table is not made by the context file on disk."""
+    from knockoff.cli.words import say
+    from knockoff.database.registry import refusal_in
+
+    refusal = await refusal_in(database)
+    if refusal is not None:
+        at = refusal.at.astimezone(settings.time_zone)
+        say(
+            f"knockoff: {workspace.context_file.name} was saved with problems ({at:%d %b %H:%M}), "
+            f"so the last good one is in use: {refusal.headline} `knockoff context check` says "
+            f"more."
+        )
 
 
 async def tables_of(database: Database, table: str | None = None) -> list[StoredTable]:

@@ -68,7 +68,7 @@ async def changes(database: Database, table: str) -> AsyncGenerator[Change, None
                 async with aclosing(_polled(database, table)) as polled:
                     async for change in polled:
                         yield change
-            async with _stream(database, table, token) as stream:
+            async with open_stream(database, _pipeline(table), token) as stream:
                 yield Change(everything=token is None)
                 while stream.alive:  # type: ignore[truthy-function]  # motor types a property
                     token = stream.resume_token
@@ -89,18 +89,19 @@ async def changes(database: Database, table: str) -> AsyncGenerator[Change, None
             await asyncio.sleep(PAUSE_S)
 
 
+def _pipeline(table: str) -> list[dict[str, Any]]:
+    return [
+        {"$match": {"ns.coll": {"$in": [table, VARIABLES, PREVIEWS, CONTEXTS]}}},
+        {"$project": {"ns.coll": 1, "documentKey": 1}},
+    ]
+
+
 @asynccontextmanager
-async def _stream(
-    database: Database, table: str, token: Mapping[str, Any] | None
+async def open_stream(
+    database: Database, pipeline: list[dict[str, Any]], token: Mapping[str, Any] | None
 ) -> AsyncIterator[ChangeStream]:
-    stream = database.watch(
-        [
-            {"$match": {"ns.coll": {"$in": [table, VARIABLES, PREVIEWS, CONTEXTS]}}},
-            {"$project": {"ns.coll": 1, "documentKey": 1}},
-        ],
-        resume_after=token,
-        max_await_time_ms=QUIET_MS,
-    )
+    """What the server tells of a database, from a resume token on or from now on."""
+    stream = database.watch(pipeline, resume_after=token, max_await_time_ms=QUIET_MS)
     with pymongo.timeout(PATIENCE_S):
         await stream.__aenter__()
     try:

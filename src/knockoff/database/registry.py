@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final
@@ -51,6 +52,7 @@ async def register(database: Database, context: ContextDescription) -> None:
                 "description": context.to_json() | {"source": ""},
                 "last_used_at": datetime.now(UTC),
             },
+            "$unset": {"refused": ""},
         },
         upsert=True,
     )
@@ -61,6 +63,42 @@ async def register(database: Database, context: ContextDescription) -> None:
     await database[VARIABLES].update_many(
         {"_id": {"$nin": [entry["_id"] for entry in entries]}}, {"$set": {"former": True}}
     )
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """That a context file was saved with problems, so that the one before it is still used."""
+
+    message: str
+    at: datetime
+
+    @property
+    def headline(self) -> str:
+        """Its first line."""
+        return self.message.strip().partition("\n")[0]
+
+
+async def note_refusal(database: Database, used: str, message: str) -> None:
+    """Tell everybody who looks that another context file is used than the one on disk.
+
+    Parameters
+    ----------
+    used:
+        The hash of the one that is used.
+    message:
+        What is wrong with the one on disk; empty if nothing is any more.
+    """
+    refused = {"message": message, "at": datetime.now(UTC)}
+    await database[CONTEXTS].update_one(
+        {"_id": used}, {"$set": {"refused": refused}} if message else {"$unset": {"refused": ""}}
+    )
+
+
+async def refusal_in(database: Database) -> Refusal | None:
+    """The last one; None if the context file on disk is the one that is used."""
+    found = await database[CONTEXTS].find_one({}, {"refused": 1}, sort=[("last_used_at", -1)])
+    refused = (found or {}).get("refused")
+    return Refusal(str(refused["message"]), refused["at"]) if refused else None
 
 
 async def current_context(database: Database) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ import pymongo
 
 from knockoff.database.changes import PATIENCE_S, changes
 from knockoff.database.client import PyMongoError
-from knockoff.database.registry import VARIABLES
+from knockoff.database.registry import VARIABLES, refusal_in
 from knockoff.database.results import PREVIEWS
 from knockoff.database.stale import StaleCells
 from knockoff.errors import DatabaseError
@@ -57,6 +57,12 @@ class TableReader:
         with self._asking():
             found = self._database[VARIABLES].find({"table": self.table})
             return await found.sort([("order", 1), ("_id", 1)]).to_list(None)
+
+    async def refusal(self) -> str:
+        """What is wrong with the context file, where the one before it is used; else empty."""
+        with self._asking():
+            found = await refusal_in(self._database)
+        return found.headline if found is not None else ""
 
     async def rows(
         self, fields: Collection[str], keys: Collection[str] | None = None

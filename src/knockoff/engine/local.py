@@ -189,4 +189,4 @@ def _time_and_size(file: str) -> tuple[int, int] | None:
         stat = os.stat(file)  # noqa: PTH116  # as the zygote does
     except OSError:
         return None
-    return stat.st_mtime_ns, stat.st_size
+    return stat.st_ctime_ns, stat.st_size

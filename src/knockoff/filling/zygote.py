@@ -41,6 +41,8 @@ from knockoff.filling.spawned import spawn
 from knockoff.filling.tickets import Tickets
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from knockoff.contextfile.loading import Context
     from knockoff.filling.orders import Cause
 
@@ -246,6 +248,8 @@ def _ready(control: socket.socket) -> Context | None:
         with suppress(ImportError):
             importlib.import_module(name)
     before = set(sys.modules)
+    looks_of_context = _looks([Path(order.context_file)])
+    looks = _looks(Path(order.context_file).parent.glob("*.py")) | looks_of_context
     os.chdir(Path(order.context_file).parent)
     try:
         path = Path(order.context_file)
@@ -254,7 +258,9 @@ def _ready(control: socket.socket) -> Context | None:
         control.sendall(framed({"problems": [each.to_json() for each in error.problems]}))
         return None
     os.chdir("/")
-    files = _files_beside(Path(order.context_file), before)
+    # as they were before: one that was saved while it was loaded is not what was loaded
+    loaded = looks_of_context | _files_beside(Path(order.context_file), before)
+    files = {file: looks.get(file, look) for file, look in loaded.items()}
     described = context.description.to_json()
     control.sendall(framed({"described": described, "files": files, "threads": threads()}))
     return context
@@ -267,8 +273,17 @@ def _files_beside(context_file: Path, before: set[str]) -> dict[str, tuple[int, 
         file = getattr(sys.modules.get(name), "__file__", None)
         if file and Path(file).is_relative_to(context_file.parent) and Path(file).is_file():
             found.add(str(file))  # a context that it loads from text only seems to be a file
-    known = {file: Path(file).stat() for file in sorted(found)}
-    return {file: (stat.st_mtime_ns, stat.st_size) for file, stat in known.items()}
+    return _looks(Path(file) for file in sorted(found))
+
+
+def _looks(files: Iterable[Path]) -> dict[str, tuple[int, int]]:
+    """Time of the last change and size of each; `cp -p` keeps the time of the last writing."""
+    looks: dict[str, tuple[int, int]] = {}
+    for file in files:
+        with suppress(OSError):  # it is gone again
+            stat = file.stat()
+            looks[str(file)] = (stat.st_ctime_ns, stat.st_size)
+    return looks
 
 
 def main() -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
+from knockoff.database.registry import note_refusal
 from knockoff.errors import ContextFileError, WorkerError
 from knockoff.recording.filler import ServiceFiller
 from knockoff.recording.tables import Tables, open_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from knockoff.database.client import Database
     from knockoff.filling.session import Engine
@@ -21,7 +23,16 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Looks = frozenset[tuple[str, int, int]]
-"""Name, time in ns and size in bytes of the context file and the modules beside it."""
+"""Path, time of the last change in ns, and size in bytes, of the file and modules beside it."""
+
+WRITTEN_WITHIN: Final = 0.2
+"""Seconds for which a file has to stay as it is until it is read: many editors empty it first."""
+
+DEPTH: Final = 2
+"""How deep packages beside the context file are looked into."""
+
+NO_MODULES: Final = frozenset({"extracted_data", "process_logs", "spool", "__pycache__"})
+"""Folders of a workspace that hold many files, and no modules."""
 
 
 class ContextWatch:
@@ -34,7 +45,8 @@ class ContextWatch:
         self._database = database
         self._engine = engine
         self._context_file = context_file
-        self._refused: Looks = frozenset()
+        self._refused: Looks | None = None
+        self._seen: Looks | None = None
         self._users: dict[int, int] = {}
         self._former: list[Tables] = []
 
@@ -50,25 +62,42 @@ class ContextWatch:
             self._forget()
 
     async def look(self) -> None:
-        """Use the file as it is now; one with problems leaves the last good one in use."""
-        looks = await asyncio.to_thread(_looks_of, self._context_file)
+        """Use the file as it is now; one with problems leaves the last good one in use.
+
+        A file that is being written just now is left for the next look.
+        """
+        looks = await asyncio.to_thread(looks_of, self._context_file)
         if looks == self._refused:
             return
+        if looks != self._seen:
+            await asyncio.sleep(WRITTEN_WITHIN)
+            self._seen = await asyncio.to_thread(looks_of, self._context_file)
+            if looks != self._seen:
+                return
         try:
             context = await self._engine.describe(self._context_file)
             if context == self.tables.context:
-                self._refused = frozenset()
+                await self._accepted()
                 return
             filler = ServiceFiller(context)
             tables = await open_tables(self._database, context, filler, register_it=True)
         except (ContextFileError, WorkerError) as error:
             log.error("The context file is used as it was before, because:\n%s", error)
             self._refused = looks
+            await note_refusal(self._database, self.tables.context.source_hash, str(error))
             return
+        self._refused = None
         self._former.append(self.tables)
         self.tables = tables
         self._forget()
         log.info("The context file has changed and is used from now on")
+
+    async def _accepted(self) -> None:
+        """The file is again as it is used, after it was not."""
+        if self._refused is not None:
+            await note_refusal(self._database, self.tables.context.source_hash, "")
+            log.info("The context file is as it is used again")
+            self._refused = None
 
     def forget(self) -> None:
         """Let go of all tables."""
@@ -83,12 +112,27 @@ class ContextWatch:
                 tables.forget()
 
 
-def _looks_of(context_file: Path) -> Looks:
+def looks_of(context_file: Path) -> Looks:
+    """How the files look that a context file may be made from: itself, and modules beside it."""
     found = set()
-    for file in {context_file, *context_file.parent.glob("*.py")}:
+    for file in {context_file, *_modules_in(context_file.parent, DEPTH)}:
         try:
             stat = file.stat()
         except OSError:  # an editor replaces it just now
             continue
-        found.add((file.name, stat.st_mtime_ns, stat.st_size))
+        found.add((str(file), stat.st_ctime_ns, stat.st_size))
     return frozenset(found)
+
+
+def _modules_in(folder: Path, depth: int) -> Iterator[Path]:
+    try:
+        entries = list(os.scandir(folder))
+    except OSError:
+        return
+    for entry in entries:
+        if entry.name.endswith(".py"):
+            yield Path(entry.path)
+            continue
+        is_package = entry.name.isidentifier() and entry.name not in NO_MODULES
+        if depth and is_package and entry.is_dir():
+            yield from _modules_in(Path(entry.path), depth - 1)

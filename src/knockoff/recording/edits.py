@@ -85,14 +85,15 @@ class Edits:
         if roots:
             behind = [await self._root(name) for name in roots]
             return f"it reads {listed(roots)}, and {listed([each for each in behind if each])}"
-        changed = await self._changed_fields(variable, last)
+        changed = await self.changed_fields(variable, last)
         for name in read:
             newer = await self._results(name)
             if newer and newer[-1].at > last.at:
                 changed.append(f"{name} was computed again on {self.wording.when(newer[-1].at)}")
         return listed(changed) or NOT_KNOWN
 
-    async def _changed_fields(self, variable: VariableDescription, last: PastResult) -> list[str]:
+    async def changed_fields(self, variable: VariableDescription, last: PastResult) -> list[str]:
+        """Which fields of the row that it reads are others than they were, and how."""
         then = await inputs_of(self.database, self.table.collection, int(self.row["run"]), last)
         now = {name: value_at(dict(self.row), name) for name in variable.fields_read}
         text = self.wording.value

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from knockoff.database.documents import database_of
-from knockoff.database.jobs import ask
-from knockoff.recording.neighbours import ask_readers, neighbours_of
+from knockoff.recording.dependants import ask_for_edit
 from knockoff.recording.notebook import Surroundings
-from knockoff.runs.stamps import due_variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,7 +43,5 @@ class ServiceFiller:
         table = document_class.__knockoff_table__
         row = document.model_dump(by_alias=True)
         database, key = database_of(document_class), document.key
-        around = await neighbours_of(database, self._tables, table.collection, key)
-        if due_variables(table, row, event, elsewhere=around.elsewhere):
-            await ask(database, table.collection, key, "edit")
-        await ask_readers(database, self._tables, table.collection, key)
+        edited = document._edited if event == "Update" else None  # noqa: SLF001
+        await ask_for_edit(database, self._tables, table.collection, key, row, edited, event=event)

@@ -12,6 +12,7 @@ from knockoff.database.registry import contexts_with, current_context
 from knockoff.errors import ContextFileError
 from knockoff.recording.edits import Edits
 from knockoff.recording.history import history_of, inputs_of
+from knockoff.recording.typed import misfit
 from knockoff.recording.wording import Wording, ended, listed
 from knockoff.runs.causes import tree_of
 from knockoff.runs.described import read_description
@@ -20,7 +21,7 @@ from knockoff.runs.stamps import slashed, value_at
 from knockoff.runs.states import has_field, state_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime, tzinfo
 
     from knockoff.contextfile.description import TableDescription, VariableDescription
@@ -38,6 +39,18 @@ _VERBS: Final = {
     "killed": "was killed",
     "cancelled": "was cancelled",
 }
+
+
+_AGAIN: Final = "`knockoff logs {run}` shows what it printed"
+_REMEDIES: Final = {
+    "failed": f"{_AGAIN}, `knockoff reprocess {{run}} --failed` tries again.",
+    "timed out": f"{_AGAIN}, `knockoff reprocess {{run}} --failed` tries again.",
+    "killed": f"{_AGAIN}, `knockoff reprocess {{run}} --failed` tries again.",
+    "blocked": "`knockoff reprocess {run} --failed` tries again what failed, and this with it.",
+    "cancelled": "`knockoff reprocess {run}` computes it after all.",
+    "waiting for mymdc": "`knockoff mymdc sync {run}` asks now.",
+}
+"""What a person may do about a problem; about what was skipped there is nothing to be done."""
 
 
 @dataclass
@@ -132,6 +145,7 @@ class Reasons:
         else:
             await self._at_work(told)
         if described is not None and variable is not None and last is not None:
+            self._misfits(told, described, variable.fields_read if problem else ())
             await self._edits(told, described, variable, last)
         elif variable is None and described is not None:
             told.sentences.append("The context file no longer has this variable.")
@@ -160,6 +174,9 @@ class Reasons:
             told.sentences.append(
                 f"{self._cell(told)} is {self._value(value)}: {last['by']} typed "
                 f"{self._value(last['new'])} on {self._when(last['at'])}{before}."
+                if last["new"] == value
+                else f"{self._cell(told)} is {self._value(value)}, written by another program "
+                f"since {last['by']} typed {self._value(last['new'])} on {self._when(last['at'])}."
             )
         elif value is None:
             told.state = "empty"
@@ -169,6 +186,23 @@ class Reasons:
                 f"{self._cell(told)} is {self._value(value)}: its default, or typed without "
                 f"knockoff; no edit of it is on record."
             )
+
+        described = self._described()
+        if described is not None:
+            self._misfits(told, described, (name,))
+
+    def _misfits(
+        self, told: Explanation, described: TableDescription, fields: Collection[str]
+    ) -> None:
+        """Which of these fields hold what they do not take; another program wrote it."""
+        for each in described.fields:
+            value = value_at(dict(self.row), each.name)
+            takes = misfit(each.schema, value) if each.name in fields else ""
+            if takes:
+                told.sentences.append(
+                    f"{each.name} holds {self._value(value)}, and takes {takes}: "
+                    f"`knockoff set {told.run} {each.name} VALUE` mends it."
+                )
 
     async def _also_computed(self, told: Explanation) -> None:
         """What people may type and a hook of the context file fills."""
@@ -226,6 +260,8 @@ class Reasons:
         told.sentences.append(f"{self._cell(told)} {ended(said)}")
         if last is not None and last.state == state:
             told.sentences.append(f"That was {self._made(last)}.")
+        if remedy := _REMEDIES.get(state):
+            told.sentences.append(remedy.format(run=told.run))
 
     async def _newer_column(self, told: Explanation) -> None:
         contexts = await contexts_with(self.database, self.table, told.variable)
@@ -234,7 +270,7 @@ class Reasons:
         told.facts["column_since"] = since[0] if since else None
         told.sentences.append(
             f"{self._cell(told)} was not computed: the run was processed before this column was "
-            f"there{new}. `knockoff process {told.run}` computes what is due."
+            f"there{new}. `knockoff reprocess {told.run}` computes what is due."
         )
 
     def _no_data(self, told: Explanation, data: str) -> None:
@@ -295,13 +331,16 @@ class Reasons:
             begin = "It is stale because"
         elif edits.has_other_code(variable):
             begin = "But now"
+        elif last.problem is not None and (changed := await edits.changed_fields(variable, last)):
+            told.sentences.append(f"But now {listed(changed)}.")
+            return
         else:
             return
         reason = await edits.reason(variable, last)
         told.facts["edits"] = edits.found
         told.sentences += [
             f"{begin} {reason}.",
-            f"`knockoff process {told.run}` computes what is due.",
+            f"`knockoff reprocess {told.run}` computes what is due.",
         ]
 
     def _unused_edit(self, told: Explanation) -> None:

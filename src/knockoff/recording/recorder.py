@@ -36,6 +36,7 @@ from knockoff.recording.attempts import Attempts, Folders, RowTakenError
 from knockoff.recording.cancelling import mark_cancelled
 from knockoff.recording.catalogue import Catalogue
 from knockoff.recording.contextwatch import ContextWatch
+from knockoff.recording.editwatch import EditWatch
 from knockoff.recording.rowfill import SupersededError
 from knockoff.runkey import RunKey
 
@@ -94,6 +95,7 @@ class Recorder:
     ) -> None:
         self.database = database
         self.context = ContextWatch(database, engine, folders.context_file, tables)
+        self.edits = EditWatch(database, self.context)
         self.catalogue = Catalogue(database, self.context, facility)
         self.run_files = run_files
         self._attempts = Attempts(database, engine, folders)
@@ -214,6 +216,7 @@ class Recorder:
                 tasks.create_task(self._work_on(sweep))
             tasks.create_task(self._reached(self.run_files.note_stale()))
             tasks.create_task(self._sweep(sweep))
+            tasks.create_task(self.edits.watch(self._news.set))
 
     async def work_off(self, jobs: Sequence[str]) -> None:
         """Do these jobs and those that follow, and wait for those that another process holds."""

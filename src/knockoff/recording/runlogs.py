@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, Final
 
-from knockoff.database.jobs import open_jobs
+from knockoff.database.jobs import job_entries, open_jobs
 from knockoff.database.registry import VARIABLES
 from knockoff.errors import RunDataError
 from knockoff.filling.sections import heading_in, log_name, run_of, variables_in
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+    from datetime import datetime
     from pathlib import Path
 
     from knockoff.database.client import Database
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 PAUSE: Final = 0.25
 """Seconds between two looks at a log that is followed."""
+
+PATIENCE: Final = 3.0
+"""Seconds in which whoever listens would have taken a job."""
 
 CHUNK: Final = 1_000_000
 
@@ -164,8 +168,15 @@ class RunLog:
         return tuple(sorted(sorted(runs, key=lambda run: abs(run - self._key.run))[:3]))
 
 
-async def followed(database: Database, log: RunLog, key: RunKey) -> AsyncIterator[str]:
+async def followed(
+    database: Database, log: RunLog, key: RunKey, on_wait: Callable[[datetime], None]
+) -> AsyncIterator[str]:
     """The lines of a log as they are written, until no job of its run is open.
+
+    Parameters
+    ----------
+    on_wait:
+        Told once that a job waits and nobody takes it, and since when.
 
     Raises
     ------
@@ -173,12 +184,21 @@ async def followed(database: Database, log: RunLog, key: RunKey) -> AsyncIterato
         The jobs are done, and there is nothing to be read.
     """
     tables = await database[VARIABLES].distinct("table")
+    clock = asyncio.get_running_loop().time
+    at_work, is_told = clock(), False
     while True:
         jobs = await open_jobs(database, tables, key)  # asked first: what they wrote is there then
         for line in await asyncio.to_thread(lambda: list(log.lines(at_end=False))):
             yield line
         if not jobs:
             break
+        if not is_told and clock() - at_work > PATIENCE:
+            entries = await job_entries(database, ("queued", "running"), [key.run])
+            if any(each.state == "running" and not each.is_abandoned for each in entries):
+                at_work = clock()
+            elif entries:
+                is_told = True
+                on_wait(min(each.created_at for each in entries))
         await asyncio.sleep(PAUSE)
     for line in await asyncio.to_thread(lambda: list(log.lines())):
         yield line

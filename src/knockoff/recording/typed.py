@@ -71,6 +71,23 @@ def typed(field: str, schema: dict[str, Any], text: str, zone: tzinfo = UTC) -> 
     )
 
 
+def misfit(schema: dict[str, Any], value: Any) -> str:
+    """What a field takes, where it holds something else, as other programs may write; else empty.
+
+    >>> misfit({"type": "number"}, "high"), misfit({"type": "integer"}, 3.0)
+    ('a number', '')
+    """
+    if value is None or "format" in schema:
+        return ""
+    if isinstance(value, float) and value.is_integer():  # as JavaScript writes whole numbers
+        value = int(value)
+    try:
+        TypeAdapter(type_of(schema)).validate_python(value, strict=True)
+    except ValidationError:
+        return in_words(schema)
+    return ""
+
+
 def _read(schema: dict[str, Any], text: str) -> Any:
     """Read `text`; a `ValueError`, as Pydantic's is, says why it cannot be."""
     if "enum" in schema:

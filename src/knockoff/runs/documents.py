@@ -184,8 +184,10 @@ class RunDocument(_Document):
             )
         before = {name: getattr(self, name, None) for name in values}
         self.__dict__.update(values)  # so that variables before the event see what comes
+        self._edited = _fields_in(args)
+        ours = {"$currentDate": {"knockoff.updated_at": True}}  # tells it from an edit in mongosh
         try:
-            return await super().update(*args, **kwargs)
+            return await super().update(ours, *args, **kwargs)
         except BaseException:
             self.__dict__.update(before)
             raise
@@ -243,6 +245,12 @@ class RunDocument(_Document):
     def is_stored(self) -> bool:
         """Whether the row is in the database."""
         return self._loaded is not None
+
+
+def _fields_in(operators: tuple[Mapping[Any, Any], ...]) -> frozenset[str]:
+    queries = [getattr(each, "query", each) for each in operators]
+    changes = [name for query in queries for change in query.values() for name in change]
+    return frozenset(str(name).partition(".")[0] for name in changes)
 
 
 def _refuse_options(

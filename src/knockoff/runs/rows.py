@@ -48,6 +48,9 @@ class RowFields(BaseModel):
     _loaded: dict[str, Any] | None = PrivateAttr(default=None)
     """People's fields as they are in the database; None before the row is there."""
 
+    _edited: frozenset[str] | None = PrivateAttr(default=None)
+    """The fields that were written last; None before the first edit."""
+
     _fill: Any = PrivateAttr(default=None)
     """Whoever is filling this very document just now."""
 

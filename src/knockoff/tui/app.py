@@ -196,6 +196,7 @@ class RunTableApp(App[None]):
             age_s=age,
             following=self.following,
             fresh=fresh,
+            refusal=feed.refusal,
         )
         self._line("#top", top)
         self._tell_cell()

@@ -57,6 +57,8 @@ class Feed:
         self.link: Link | Literal["connecting"] = "connecting"
         self.heard_at: float | None = None
         self.trouble = ""
+        self.refusal = ""
+        """What is wrong with the context file, where the one before it is used."""
         self.is_loaded = False
         self._source = source
         self._store = store
@@ -195,6 +197,7 @@ class Feed:
             if not self.is_loaded:
                 store.view = View.from_document(await self._source.view())
             columns = columns_of(await self._source.variables())
+            self.refusal = await self._source.refusal()
             store.define(columns)
             store.index([Row(found) for found in await self._source.rows(store.fact_fields)])
             await self._read(store.missing(len(store.order) - AHEAD, len(store.order)))

@@ -62,6 +62,10 @@ class Still:
         """The column registry."""
         return self._variables
 
+    async def refusal(self) -> str:
+        """None: nobody edits it meanwhile."""
+        return ""
+
     async def rows(
         self, fields: Collection[str], keys: Collection[str] | None = None
     ) -> Sequence[Document]:

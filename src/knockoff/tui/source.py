@@ -50,6 +50,9 @@ class Source(Protocol):
     async def variables(self) -> Sequence[Document]:
         """The column registry of this table, in the order of the context file."""
 
+    async def refusal(self) -> str:
+        """What is wrong with the context file, where the one before it is used; else empty."""
+
     async def rows(
         self, fields: Collection[str], keys: Collection[str] | None = None
     ) -> Sequence[Document]:

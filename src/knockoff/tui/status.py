@@ -39,6 +39,7 @@ def top_line(
     age_s: float | None,
     following: bool,
     fresh: int,
+    refusal: str = "",
 ) -> Text:
     """Proposal and table, how many runs, and how alive all that is."""
     signs = store.hand.glyphs
@@ -46,6 +47,9 @@ def top_line(
     shown, total = len(store.order), store.total
     count = f"{shown} of {total} runs" if shown != total else f"{total} runs"
     left.append((count if total != 1 else "1 run", "value"))
+    if refusal:
+        said = f"  {signs.failed} context file broken, the last good one is used: "
+        left.append((f"{said}{one_line(refusal, 60)}", "failed"))
     if troubled := store.troubled:
         left.append((f"  {signs.failed} {troubled} with errors", "failed"))
     if store.view.query:
