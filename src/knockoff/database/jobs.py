@@ -11,6 +11,7 @@ import os
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
@@ -460,7 +461,12 @@ def _held(job: Job) -> dict[str, Any]:
 
 def this_owner() -> str:
     """Name this process, so that nobody takes another for it that gets the same number later."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+    return _owner(os.getpid())
+
+
+@cache
+def _owner(pid: int) -> str:
+    return f"{socket.gethostname()}:{pid}:{_started(pid)}"  # the same as long as it lives
 
 
 def is_dead(owner: str) -> bool:

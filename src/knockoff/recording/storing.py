@@ -125,6 +125,16 @@ def _told(problem: CellProblem) -> dict[str, Any]:
 
 
 @cache
+def _our_host() -> str:
+    return socket.gethostname()
+
+
+@cache
+def _our_user() -> str:
+    return getpass.getuser()
+
+
+@cache
 def _our_version() -> str:
     return version("knockoff")  # read from a file of the installation each time it is asked for
 
@@ -150,8 +160,8 @@ def history_entry(
         "started_at": datetime.fromtimestamp(result.started_at, UTC),
         "seconds": result.seconds,
         "peak_memory": result.peak_memory,
-        "host": socket.gethostname(),
-        "user": getpass.getuser(),
+        "host": _our_host(),
+        "user": _our_user(),
         "versions": {"knockoff": _our_version(), **result.versions},
     }
     if result.problem is not None:
