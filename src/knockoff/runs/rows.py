@@ -48,6 +48,9 @@ class RowFields(BaseModel):
     _loaded: dict[str, Any] | None = PrivateAttr(default=None)
     """People's fields as they are in the database; None before the row is there."""
 
+    _as_of: datetime | None = PrivateAttr(default=None)
+    """When the row was like this; None for one as it is."""
+
     _fill: Any = PrivateAttr(default=None)
     """Whoever is filling this very document just now."""
 
