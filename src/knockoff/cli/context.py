@@ -73,7 +73,7 @@ def check(
     epilog=examples(
         "knockoff context show",
         "knockoff context show 3f2a91     the one with this hash, or its beginning",
-        "knockoff context show 1f3a9c02 > then.py     with the code that made a value",
+        "knockoff context show 1f3a9c02   the one with this code of a variable",
     )
 )
 def show(
