@@ -74,8 +74,8 @@ async def recording(workspace: Workspace, context: str) -> AsyncIterator[tuple[R
     key = RunKey(workspace.proposal, 42)
     async with open_recorder(workspace, workspace.settings()) as recorder:
         await recorder.record(key, "raw")
-        await recorder.work_off(await recorder.ask_again(key))
         await recorder.work_off([f"{name}/42/raw" for name in recorder.tables.classes])
+        await recorder.work_off(await recorder.ask_again(key))
         yield recorder, key
 
 
