@@ -75,7 +75,7 @@ def test_every_command_loads_the_file_with_the_interpreter_that_is_set(shell: Sh
     assert python_of_run(shell, 1) == python
     assert shell("reprocess", "all", "--dry-run").status == 0
     (past,) = json.loads(shell("history", "1", "energy", "--json").out)
-    assert past["versions"].keys() >= {"knockoff", "python", "numpy", "h5py", "extra_data"}
+    assert past["versions"].keys() >= {"knockoff", "python", "numpy", "h5py", "extra-data"}
     assert past["versions"]["python"] == sys.version.split()[0]
 
 

@@ -286,6 +286,9 @@ async def test_without_the_generated_action_rows_stay_empty(
     class Notes:
         arrays_folder = tmp_path
 
+        async def as_of(self, document_class: Any, moment: Any) -> list[dict[str, Any]]:
+            raise NotImplementedError
+
         async def fill(self, document: Any, event: str, direction: str) -> None:
             filled.append(f"{direction} {event}")
 
@@ -328,6 +331,9 @@ async def test_a_class_can_be_built_again_and_again(tmp_path: Path, database: Da
     class Silent:
         arrays_folder = tmp_path
 
+        async def as_of(self, document_class: Any, moment: Any) -> list[dict[str, Any]]:
+            raise NotImplementedError
+
         async def fill(self, document: Any, event: str, direction: str) -> None:
             return
 
@@ -353,6 +359,9 @@ async def test_an_output_called_like_a_method_keeps_its_name_in_storage(
 
     class Silent:
         arrays_folder = tmp_path
+
+        async def as_of(self, document_class: Any, moment: Any) -> list[dict[str, Any]]:
+            raise NotImplementedError
 
         async def fill(self, document: Any, event: str, direction: str) -> None:
             return

@@ -71,11 +71,47 @@ def check(
     say(f"{chosen} is good{f', with {said}' if said else ''}.")
 
 
-@app.command(epilog=examples("knockoff context show", "knockoff context show > mine.py"))
-def show(context: typer.Context) -> None:
-    """Print the workspace's context file."""
+@app.command(
+    epilog=examples(
+        "knockoff context show",
+        "knockoff context show 3f2a91     the one with this hash, or its beginning",
+        "knockoff context show 1f3a9c02   the one with this code of a variable",
+    )
+)
+def show(
+    context: typer.Context,
+    hash_: Annotated[
+        str, typer.Argument(metavar="[HASH]", help="Of a former one, or of a variable's code.")
+    ] = "",
+) -> None:
+    """Print the workspace's context file, or one that was used once.
+
+    `knockoff context list` has their hashes, and `knockoff history` those of the code.
+    """
+    if hash_:
+        from knockoff.cli.editions import source_with
+
+        workspace, settings = place_of(context).open()
+        typer.echo(asyncio.run(source_with(workspace, settings, hash_)), nl=False)
+        return
     file = _file(place_of(context), None)
     typer.echo(file.read_text(encoding="utf-8"), nl=False)
+
+
+@app.command("list", epilog=examples("knockoff context list", "knockoff context list --json"))
+def list_editions(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
+) -> None:
+    """List every context file that was ever used, the one in use last.
+
+    Since when, by its hash, and which variables have other code than in the one before.
+    """
+    from knockoff.cli.editions import listed, listed_as_json, uses_in
+
+    workspace, settings = place_of(context).open()
+    uses = asyncio.run(uses_in(workspace, settings))
+    typer.echo(listed_as_json(uses) if as_json else listed(uses, settings.time_zone))
 
 
 @app.command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +14,8 @@ from knockoff.cli.words import examples, say
 from knockoff.errors import EditError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from knockoff.cli.pointing import PointedCell
     from knockoff.recording.history import Difference, PastResult
     from knockoff.settings import Settings
@@ -26,6 +29,7 @@ def register(app: typer.Typer) -> None:
             "knockoff history 42 hits",
             "knockoff history 42 hits --diff 1 last",
             "knockoff history 42 hits --source raw-1 > then.py",
+            "knockoff history 42 hits --roll-back raw-1",
         )
     )(history)
 
@@ -41,17 +45,36 @@ def history(
     source: Annotated[
         str, typer.Option(metavar="N", help="Print the context file that made this result.")
     ] = "",
+    roll_back: Annotated[
+        str,
+        typer.Option("--roll-back", metavar="N", help="Put this result back into the table."),
+    ] = "",
     table: Annotated[str | None, typer.Option(help="Which table, if there are several.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show every result that a cell ever had.
 
     When it was computed, by which code, where and in how many seconds; the newest last.
+
+    A result that was put back with --roll-back stays until the code of its method or what
+    it reads changes, or until `knockoff reprocess RUN --variables` names it. What reads it
+    is stale then. To undo it, roll back to the result before.
     """
-    if source and any(diff):
-        raise typer.BadParameter("Leave out --diff or --source.", param_hint="--diff")
+    if bool(source) + any(diff) + bool(roll_back) > 1:
+        raise typer.BadParameter(
+            "Choose one of --diff, --source and --roll-back.", param_hint="--diff"
+        )
     workspace, settings = place_of(context).open()
-    asyncio.run(_history(workspace, settings, run, variable, table, diff, source, as_json=as_json))
+    wish = _Wish(diff, source, roll_back, as_json=as_json)
+    asyncio.run(_history(workspace, settings, run, variable, table, wish))
+
+
+@dataclass(frozen=True)
+class _Wish:
+    diff: tuple[str, str]
+    source: str
+    roll_back: str
+    as_json: bool
 
 
 async def _history(
@@ -60,10 +83,7 @@ async def _history(
     run: int,
     variable: str,
     table: str | None,
-    diff: tuple[str, str],
-    source: str,
-    *,
-    as_json: bool,
+    wish: _Wish,
 ) -> None:
     from knockoff.cli.pasts import listed, told
     from knockoff.cli.pointing import cell_at
@@ -74,11 +94,17 @@ async def _history(
         cell = await cell_at(tables, run, variable)
         database = cell.table.database
         results = await _results(cell, run)
-        if source:
-            text = await source_of(database, result_named(results, source))
+        as_json = wish.as_json
+        if wish.source:
+            text = await source_of(database, result_named(results, wish.source))
             typer.echo(json.dumps({"source": text}) if as_json else text, nl=as_json)
-        elif any(diff):
-            first, second = (result_named(results, name) for name in diff)
+        elif wish.roll_back:
+            wanted = result_named(results, wish.roll_back)
+            done = await _rolled_back(workspace, cell, run, results, wanted)
+            if as_json:
+                typer.echo(_json(done.to_json()))
+        elif any(wish.diff):
+            first, second = (result_named(results, name) for name in wish.diff)
             found = await difference(database, cell.table.name, run, first, second)
             typer.echo(_json(_difference(found)) if as_json else told(found, settings.time_zone))
         elif as_json:
@@ -89,6 +115,29 @@ async def _history(
     if not results:
         why = f"`knockoff why {run} {cell.name}` says why."
         say(f"{cell.name} of run {run} has no result yet. {why}")
+
+
+async def _rolled_back(
+    workspace: Workspace,
+    cell: PointedCell,
+    run: int,
+    results: Sequence[PastResult],
+    wanted: PastResult,
+) -> PastResult:
+    """Put a result back, and say so; the run's file follows."""
+    from knockoff.recording.rollback import RollBack
+    from knockoff.recording.runfiles import RunFiles
+    from knockoff.runkey import RunKey
+
+    database, folder = cell.table.database, workspace.arrays_folder
+    key = RunKey(workspace.proposal, run)
+    done = await RollBack(database, cell.table.name, key, results, folder).to(wanted)
+    await RunFiles(database, folder, workspace.proposal).write([run])
+    say(
+        f"{done.entry['variable']} of run {run} holds the result of {done.rolled_back_to} again. "
+        f"What reads it is stale: `knockoff reprocess {run}` computes that anew."
+    )
+    return done
 
 
 async def _results(cell: PointedCell, run: int) -> list[PastResult]:

@@ -77,10 +77,10 @@ def _line(result: PastResult, hand: Hand) -> tuple[str, ...]:
         _when(result, hand),
         result.state,
         result.code,
-        f"{result.entry.get('seconds') or 0:.3g} s",
+        "" if result.rolled_back_to else f"{result.entry.get('seconds') or 0:.3g} s",
         f"{memory / 1e6:.0f} MB" if memory else "",
         one_line(result.by),
-        _shown(result, hand),
+        _shown(result, hand) + (f", that of {back}" if (back := result.rolled_back_to) else ""),
     )
 
 

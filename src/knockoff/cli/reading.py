@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 MOST_SECONDS: Final = 20
 """A question that takes longer is given up, so that it does not slow the table down."""
 
-_RUN: Final[Mapping[str, Any]] = {"name": "run", "title": "Run", "kind": "builtin", "type": "int"}
+RUN: Final[Mapping[str, Any]] = {"name": "run", "title": "Run", "kind": "builtin", "type": "int"}
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,10 @@ class StoredTable:
             ) from error
         return rows
 
+    async def runs(self) -> list[int]:
+        """Numbers of all runs that have a row."""
+        return [int(row["run"]) for row in await self.rows(fields=("run",))]
+
     async def stale(self) -> dict[str, dict[str, str]]:
         """Why cells are stale, by row's `_id` and column with slashes."""
         from knockoff.database.stale import StaleCells
@@ -77,9 +81,11 @@ class StoredTable:
 
 @asynccontextmanager
 async def open_tables(
-    workspace: Workspace, settings: Settings, table: str | None = None
+    workspace: Workspace, settings: Settings, table: str | None = None, as_of: str = ""
 ) -> AsyncIterator[list[StoredTable]]:
     """All tables of the proposal, or the one that was asked for; at least one.
+
+    With `as_of`, a moment as people write it, they are as they were then.
 
     Raises
     ------
@@ -89,10 +95,17 @@ async def open_tables(
         There is no such table.
     DatabaseError
         MongoDB cannot be used.
+    MomentError
+        `as_of` is no moment, or one of the future.
     """
     from knockoff.database.opening import open_database
 
     async with open_database(workspace, settings) as database:
+        if as_of:
+            from knockoff.cli.pasttables import past_tables
+
+            yield await past_tables(database, as_of, settings.time_zone, table)
+            return
         tables = await tables_of(database, table)
         await say_if_refused(database, workspace, settings)
         yield tables
@@ -119,7 +132,7 @@ async def tables_of(database: Database, table: str | None = None) -> list[Stored
 
     by_table: dict[str, list[Mapping[str, Any]]] = {}
     for entry in await database[VARIABLES].find().sort([("order", 1), ("_id", 1)]).to_list(None):
-        by_table.setdefault(str(entry["table"]), [_RUN]).append(entry)
+        by_table.setdefault(str(entry["table"]), [RUN]).append(entry)
     described = await current_context(database)
     now = [each["collection"] for each in (described or {"tables": ()})["tables"]]
     names = [*(name for name in now if name in by_table), *(by_table.keys() - set(now))]

@@ -63,7 +63,8 @@ def reprocess(
 
     Due is what has no result yet, and what is stale: its code, an input or the run's
     data has changed since. What failed is tried again only with --failed, unless one of
-    these has changed. Runs without a row are made by `knockoff process`.
+    these has changed. What was rolled back stays as it is until then, unless --variables
+    names it. Runs without a row are made by `knockoff process`.
     """
     from knockoff.cli.runspec import runs_in
     from knockoff.errors import RunKeyError
@@ -275,12 +276,15 @@ async def _asked(
 ) -> list[str]:
     """Have a run computed as planned; the ids of its jobs."""
     from knockoff.database.jobs import job_id
+    from knockoff.database.restoring import release
 
     jobs: list[str] = []
     for kind in sorted({kind for row in rows for kind in row.arrived}, reverse=True):
         await recorder.record(key, kind)
         jobs += [job_id(table, key, kind) for table in recorder.tables.classes]
     for row in rows:
+        if row.released:
+            await release(recorder.database, row.collection, key, row.released)
         if row.variables:
             jobs += await recorder.ask_again(
                 key,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from knockoff.cli.place import place_of
-from knockoff.cli.words import examples, say
+from knockoff.cli.words import AS_OF, examples, say
 from knockoff.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def register(app: typer.Typer) -> None:
             "knockoff runs --columns trains,hits,comment --csv > runs.csv",
             "knockoff runs --where 'hits is failed' --json",
             "knockoff runs --where 'hits is stale'",
+            "knockoff runs --as-of '2026-03-02 10:00'     the table as it was then",
         )
     )(runs)
 
@@ -44,6 +45,7 @@ def runs(
         str, typer.Option(help="Column to sort by; with a - in front, largest first.")
     ] = "run",
     table: Annotated[str | None, typer.Option(help="Which table, if there are several.")] = None,
+    as_of: Annotated[str, typer.Option(metavar="TIME", help=AS_OF)] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON list.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print comma-separated values.")] = False,
     as_markdown: Annotated[
@@ -62,7 +64,7 @@ def runs(
         raise SettingsError("Choose one of --json, --csv and --markdown.")
     workspace, settings = place_of(context).open()
     found, shown, rows = asyncio.run(
-        _read(workspace, settings, table, columns=columns, where=where, sort=sort)
+        _read(workspace, settings, table, columns=columns, where=where, sort=sort, as_of=as_of)
     )
     if as_json:
         typer.echo(written.json_of(shown, rows))
@@ -112,12 +114,13 @@ async def _read(
     columns: str,
     where: str,
     sort: str,
+    as_of: str = "",
 ) -> tuple[StoredTable, list[Mapping[str, Any]], list[dict[str, Any]]]:
     from knockoff.cli.reading import open_tables
     from knockoff.cli.written import in_order
     from knockoff.database.filters import asks_for_stale, filter_of
 
-    async with open_tables(workspace, settings, table) as tables:
+    async with open_tables(workspace, settings, table, as_of) as tables:
         found = tables[0]
         if len(tables) > 1:
             others = ", ".join(each.name for each in tables[1:])

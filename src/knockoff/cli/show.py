@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from knockoff.cli.place import place_of
-from knockoff.cli.words import examples
+from knockoff.cli.words import AS_OF, examples
 from knockoff.errors import EditError
 
 if TYPE_CHECKING:
@@ -23,12 +23,17 @@ Found = list[tuple[str, "Sequence[Mapping[str, Any]]", "Mapping[str, Any]"]]
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command(epilog=examples("knockoff show 42", "knockoff show 42 --json"))(show)
+    app.command(
+        epilog=examples(
+            "knockoff show 42", "knockoff show 42 --as-of yesterday", "knockoff show 42 --json"
+        )
+    )(show)
 
 
 def show(
     context: typer.Context,
     run: Annotated[int, typer.Argument(min=1, max=99_999, help="Run number.")],
+    as_of: Annotated[str, typer.Option(metavar="TIME", help=AS_OF)] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show all about one run.
@@ -36,7 +41,7 @@ def show(
     Every column of it, and why a cell is empty where it is.
     """
     workspace, settings = place_of(context).open()
-    found = asyncio.run(_found(workspace, settings, run))
+    found = asyncio.run(_found(workspace, settings, run, as_of))
     if as_json:
         from knockoff.cli.written import plain_row, plain_value
 
@@ -55,16 +60,18 @@ def show(
         typer.echo(card_of(name, columns, row, settings.time_zone))
 
 
-async def _found(workspace: Workspace, settings: Settings, run: int) -> Found:
+async def _found(workspace: Workspace, settings: Settings, run: int, as_of: str) -> Found:
     from knockoff.cli.pointing import unknown_run
     from knockoff.cli.reading import open_tables
 
-    async with open_tables(workspace, settings) as tables:
+    async with open_tables(workspace, settings, as_of=as_of) as tables:
         found: Found = [
             (table.name, table.columns, row)
             for table in tables
             for row in await table.rows({"run": run})
         ]
         if not found:
+            if as_of:
+                raise EditError(f"Run {run} had no row then. `knockoff runs --as-of` lists those.")
             raise EditError(await unknown_run(tables, run))
     return found

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+AS_OF = "As it was then: 2026-03-02, '2026-03-02 10:00', 10:00, yesterday or '2h ago'."
+
+
 def examples(*lines: str) -> str:
     """The end of a command's help: lines as they are typed, kept as they are."""
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)

@@ -12,6 +12,7 @@ from knockoff.contextfile.description import ContextDescription
 from knockoff.contextfile.loading import FUNCTION_TABLE, Context, is_run_class, source_of_class
 from knockoff.contextfile.sources import file_of, globals_of
 from knockoff.contextfile.tables import TableSource
+from knockoff.contextfile.versions import versions_here
 from knockoff.errors import ContextFileError
 from knockoff.language.group import name_of_group
 from knockoff.language.members import Field, Members, is_group, variable_from
@@ -47,7 +48,9 @@ def context_of(*tables: Table, file: str = "") -> Context:
     """
     descriptions = tuple(table.description for table in tables)
     return Context(
-        ContextDescription(path=file, source_hash="", tables=descriptions),
+        ContextDescription(
+            path=file, source_hash="", tables=descriptions, versions=versions_here()
+        ),
         {table.description.collection: table for table in tables},
     )
 

@@ -203,6 +203,9 @@ class ContextDescription:
     notes: tuple[Problem, ...] = ()
     """What is worth reading although the file can be used."""
 
+    versions: tuple[tuple[str, str], ...] = ()
+    """What the process has that loaded it: name and version of Python and of packages."""
+
     @property
     def exact_source(self) -> str | None:
         """The source, where its UTF-8 is the file's bytes; None for a file in another encoding."""

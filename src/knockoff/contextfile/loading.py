@@ -24,6 +24,7 @@ from knockoff.contextfile.repetitions import repeated_variables
 from knockoff.contextfile.sources import line_in_class
 from knockoff.contextfile.tables import TableSource
 from knockoff.contextfile.unused import unused_groups
+from knockoff.contextfile.versions import versions_here
 from knockoff.errors import ContextFileError
 from knockoff.language.members import members_of_class
 from knockoff.language.plain import Run as PlainRun
@@ -90,6 +91,7 @@ def load_source(path: Path, source: bytes) -> Context:
         source=source.decode("utf-8", "replace"),
         tables=tuple(table.description for table in tables.values()),
         notes=tuple(sorted(set(problems))),
+        versions=versions_here(),
     )
     return Context(description, tables)
 

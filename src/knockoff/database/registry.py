@@ -13,6 +13,8 @@ from knockoff.errors import ContextFileError
 from knockoff.runs.described import read_description
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from knockoff.contextfile.description import (
         ColumnDescription,
         ContextDescription,
@@ -40,17 +42,21 @@ async def register(database: Database, context: ContextDescription) -> None:
 
     Columns that the file no longer has stay, since their values do; they are marked.
     """
+    before = await database[CONTEXTS].find_one({}, {"_id": 1}, sort=[("last_used_at", DESCENDING)])
+    is_another = before is None or before["_id"] != context.source_hash
+    now = datetime.now(UTC)
     await database[CONTEXTS].update_one(
         {"_id": context.source_hash},
         {
             "$setOnInsert": {
                 "source": context.source,
                 "path": context.path,
-                "first_used_at": datetime.now(UTC),
+                "first_used_at": now,
             },
+            **({"$push": {"came_into_use": now}} if is_another else {}),
             "$set": {  # modules beside the file may have changed what it describes
                 "description": context.to_json() | {"source": ""},
-                "last_used_at": datetime.now(UTC),
+                "last_used_at": now,
             },
             "$unset": {"refused": ""},
         },
@@ -127,6 +133,64 @@ async def context_of(database: Database, source_hash: str) -> dict[str, Any] | N
     return found
 
 
+@dataclass(frozen=True)
+class Edition:
+    """A context file that was used once."""
+
+    source_hash: str
+    came_into_use: tuple[datetime, ...]
+    """When it took the place of another one; several times if it was taken up again."""
+
+    last_used_at: datetime
+    tables: Mapping[str, Mapping[str, str]]
+    """Hashes of code, by collection and variable."""
+
+    @property
+    def code(self) -> dict[str, str]:
+        """Hashes of code by collection and variable in one, as in ``runs/hits``."""
+        return {
+            f"{table}/{name}": code
+            for table, variables in self.tables.items()
+            for name, code in variables.items()
+        }
+
+
+async def editions(database: Database) -> list[Edition]:
+    """Every context file that was ever used, in the order in which they came into use."""
+    fields = {
+        "first_used_at": 1,
+        "last_used_at": 1,
+        "came_into_use": 1,
+        "description.tables.collection": 1,
+        "description.tables.variables.name": 1,
+        "description.tables.variables.code": 1,
+    }
+    found = database[CONTEXTS].find({}, fields).sort([("first_used_at", 1), ("_id", 1)])
+    return [_edition(each) async for each in found]
+
+
+def _edition(found: Mapping[str, Any]) -> Edition:
+    described = found.get("description") or {}
+    return Edition(
+        str(found["_id"]),
+        tuple(found.get("came_into_use") or (found["first_used_at"],)),
+        found["last_used_at"],
+        {
+            str(table["collection"]): {
+                str(each["name"]): str(each["code"]) for each in table.get("variables", ())
+            }
+            for table in described.get("tables", ())
+        },
+    )
+
+
+def edition_at(known: Sequence[Edition], moment: datetime) -> Edition | None:
+    """The one that was in use at a moment; None before the first."""
+    began = [(since, place) for place, each in enumerate(known) for since in each.came_into_use]
+    earlier = [each for each in began if each[0] <= moment]
+    return known[max(earlier)[1]] if earlier else None
+
+
 async def contexts_with(database: Database, collection: str, column: str) -> list[dict[str, Any]]:
     """The context files that have filled a column, the first one first.
 
@@ -155,6 +219,11 @@ async def contexts_with(database: Database, collection: str, column: str) -> lis
     )
     contexts: list[dict[str, Any]] = await found.to_list(None)
     return contexts
+
+
+def columns_of(table: TableDescription) -> list[dict[str, Any]]:
+    """The columns of a table in the order of its context file, as the registry has them."""
+    return _entries(table)
 
 
 def column_id(collection: str, name: str) -> str:

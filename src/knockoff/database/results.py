@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 HISTORY: Final = "knockoff.history"
 PREVIEWS: Final = "knockoff.previews"
+PAST_PREVIEWS: Final = "knockoff.past_previews"
+"""Those of each result, by the `_id` of its entry in the history, until its array is swept."""
 
 _DUPLICATE_KEY: Final = 11000
 
@@ -59,9 +61,21 @@ async def results_of(
 
 
 async def put_previews(
-    database: Database, previews: Sequence[dict[str, Any]], stale: Sequence[str] = ()
+    database: Database,
+    previews: Sequence[dict[str, Any]],
+    stale: Sequence[str] = (),
+    past: Sequence[dict[str, Any]] = (),
 ) -> None:
-    """Store previews by their `_id`, and delete those of cells that have no value any more."""
+    """Store previews by their `_id`, and delete those of cells that have no value any more.
+
+    `past` are the same by result, for whoever rolls back to it.
+    """
+    if past:
+        with storable():
+            await database[PAST_PREVIEWS].bulk_write(
+                [ReplaceOne({"_id": each["_id"]}, each, upsert=True) for each in past],
+                ordered=False,
+            )
     if previews:
         with storable():
             await database[PREVIEWS].bulk_write(

@@ -155,12 +155,12 @@ async def take(
         return_document=ReturnDocument.AFTER,
     )
     if document is None:
-        await _release_of_the_dead(database, collection, key, but=cause)
+        await release_of_the_dead(database, collection, key, but=cause)
     return document
 
 
-async def _release_of_the_dead(
-    database: Database, collection: str, key: RunKey, but: Cause
+async def release_of_the_dead(
+    database: Database, collection: str, key: RunKey, but: Cause | None = None
 ) -> None:
     """Take marks off a row whose jobs nobody alive holds."""
     row = await database[collection].find_one({"_id": key.document_id}, {"knockoff.active": 1})
@@ -180,6 +180,7 @@ async def change_row(
     key: RunKey,
     change: RowChange,
     guard: dict[str, Any] | None = None,
+    session: Any = None,
 ) -> bool:
     """Write named fields of a row.
 
@@ -187,6 +188,8 @@ async def change_row(
     ----------
     guard:
         What must hold for the row, such as the attempt that these results are from.
+    session:
+        Of a transaction that this is a part of.
 
     Raises
     ------
@@ -200,7 +203,7 @@ async def change_row(
     """
     with storable():
         result = await database[collection].update_one(
-            {"_id": key.document_id, **(guard or {})}, change.pipeline()
+            {"_id": key.document_id, **(guard or {})}, change.pipeline(), session=session
         )
     return bool(result.matched_count)
 

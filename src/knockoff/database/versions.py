@@ -10,7 +10,7 @@ from pymongo import UpdateOne
 
 from knockoff.database.jobs import is_running
 from knockoff.database.registry import VARIABLES
-from knockoff.database.results import HISTORY
+from knockoff.database.results import HISTORY, PAST_PREVIEWS
 from knockoff.runkey import RunKey
 
 if TYPE_CHECKING:
@@ -64,6 +64,16 @@ async def in_use(database: Database, proposal: int, runs: Collection[int] | None
     return InUse(frozenset(files), frozenset(there), frozenset(busy))
 
 
+async def named_files(database: Database, runs: Collection[int]) -> frozenset[str]:
+    """Files that references in the rows of these runs name just now."""
+    files: set[str] = set()
+    for table in await database[VARIABLES].distinct("table"):
+        async for row in database[table].find(_of(runs), {"knockoff.arrays": 1}):
+            arrays = row.get("knockoff", {}).get("arrays", {})
+            files.update(str(each.get("file")) for each in arrays.values())
+    return frozenset(files)
+
+
 async def versions(database: Database, runs: Collection[int] | None) -> list[Version]:
     """Every array of the history that was not swept yet, newest first."""
     found = database[HISTORY].find(
@@ -114,6 +124,22 @@ async def mark_swept(database: Database, swept: Iterable[Version]) -> None:
     marks = [
         UpdateOne({"_id": each.entry}, {"$set": {f"arrays.{each.cell}.swept_at": now}})
         for each in swept
+    ]
+    if marks:
+        await database[HISTORY].bulk_write(marks, ordered=False)
+
+
+async def forget_previews(database: Database, swept: Iterable[Version]) -> None:
+    """Delete what showed these arrays at a glance: nobody can roll back to them any more."""
+    entries = [each.entry for each in swept]
+    await database[PAST_PREVIEWS].delete_many({"_id": {"$in": entries}})
+
+
+async def unmark_swept(database: Database, kept: Iterable[Version]) -> None:
+    """Take back what `mark_swept` has said: somebody has rolled back to these meanwhile."""
+    marks = [
+        UpdateOne({"_id": each.entry}, {"$unset": {f"arrays.{each.cell}.swept_at": ""}})
+        for each in kept
     ]
     if marks:
         await database[HISTORY].bulk_write(marks, ordered=False)

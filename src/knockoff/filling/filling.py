@@ -18,7 +18,6 @@ from knockoff.filling.blocking import NOT_COMPUTED, Missing, blocked_by
 from knockoff.filling.coroutines import awaited
 from knockoff.filling.failures import problem_of
 from knockoff.filling.knowledge import task_after
-from knockoff.filling.loaded import versions_loaded
 from knockoff.filling.messages import (
     WAITING_FOR_MYMDC,
     CellProblem,
@@ -176,7 +175,6 @@ class Filling:
             started_at=started,
             seconds=time.perf_counter() - clock,
             peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-            versions=versions_loaded(),
         )
 
     def _attempted(self, work: Callable[[], T]) -> tuple[T | None, Outcome, CellProblem | None]:

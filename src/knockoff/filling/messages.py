@@ -176,9 +176,6 @@ class Result:
     peak_memory: int = 0
     """Largest resident size of the process so far, in bytes."""
 
-    versions: dict[str, str] = field(default_factory=dict)
-    """Of the interpreter and the libraries that it was computed with, by name."""
-
     @property
     def cell(self) -> CellResult:
         """That of a variable with one output; an empty one if it has no value."""

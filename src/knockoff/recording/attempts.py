@@ -198,6 +198,7 @@ class Attempts:
             key=job.key,
             label=job.label,
             context=tables.context.source_hash,
+            versions=dict(tables.context.versions),
             extracted_data=str(self._folders.extracted_data),
             data_root=str(self._folders.data_root),
             open_session=partial(self._engine.session, self._folders.context_file),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from knockoff.errors import RunDataError
 from knockoff.rundata.finding import KINDS, fingerprint
 from knockoff.runkey import RunKey
 from knockoff.runs.elsewhere import UNASKED, Demand, look_elsewhere
+from knockoff.runs.keeping import ROLLED_BACK, is_kept, mark_of
 from knockoff.runs.staleness import fields_needed, stale_cells
 from knockoff.runs.stamps import NOWHERE, input_stamps, slashed
 from knockoff.runs.states import TROUBLES
@@ -60,6 +61,9 @@ class DueRow:
     arrived: tuple[DataKind, ...] = ()
     """Data that is on disk, and of which the row does not know yet."""
 
+    released: tuple[str, ...] = ()
+    """Variables that were rolled back, and of which the older result is to be kept no longer."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -108,7 +112,7 @@ async def plan(
             each = _due_in(tables[name], key, row, around, wish)
             arrived = tuple(kind for kind in row["knockoff"]["data"] if kind not in known)
             if each.variables or arrived:
-                due.append(DueRow(name, key, each.variables, each.retry, arrived))
+                due.append(replace(each, arrived=arrived))
     return Plan(tuple(due), frozenset(numbers))
 
 
@@ -117,13 +121,15 @@ def _due_in(
 ) -> DueRow:
     nothing = DueRow(table.collection, key, ())
     only = _wanted(table, row, wish)
+    released = tuple(name for name in wish.variables if mark_of(row, slashed(name)) is not None)
+    row = without_marks(row, released)
     if wish.is_narrow and not only:
         return nothing
     if not (wish.failed or wish.force) and _is_current(table, row, around):
         return nothing  # as nearly all of them are: one look at the stamps, and not several
     demand = Demand("Update", wish.failed, wish.force, only)
     names = set(demand.due(table, row, around))
-    stale = stale_cells(table, row, around)
+    stale, stamps = stale_cells(table, row, around), input_stamps(table, row, around)
     # what runs for new rows alone would not be due by an update, whoever asks
     late = {
         each.name
@@ -131,10 +137,26 @@ def _due_in(
         if (not only or each.name in only)
         and each.data in row["knockoff"]["data"]
         and any(slashed(output) in stale for output in each.outputs)
+        and not is_kept(row, slashed(each.name), each.code, stamps[each.name])
     } - names
     names |= late
     ordered = tuple(each.name for each in table.variables if each.name in names)
-    return DueRow(table.collection, key, ordered, retry=wish.failed or bool(late))
+    return DueRow(
+        table.collection, key, ordered, retry=wish.failed or bool(late), released=released
+    )
+
+
+def without_marks(row: Mapping[str, Any], names: Collection[str]) -> Mapping[str, Any]:
+    """A row of which these variables keep no older result, so that they are due."""
+    if not names:
+        return row
+    keys = set(map(slashed, names))
+    ours = row["knockoff"]
+    left = {
+        part: {key: each for key, each in ours.get(part, {}).items() if key not in keys}
+        for part in (ROLLED_BACK, "inputs")
+    }
+    return {**row, "knockoff": {**ours, **left}}
 
 
 def _is_current(table: TableDescription, row: Mapping[str, Any], around: Elsewhere) -> bool:
@@ -143,8 +165,11 @@ def _is_current(table: TableDescription, row: Mapping[str, Any], around: Elsewhe
     codes, inputs = ours.get("code", {}), ours.get("inputs", {})
     stamps = input_stamps(table, row, around)
     return all(
-        codes.get(slashed(each.name)) == each.code
-        and inputs.get(slashed(each.name)) == stamps[each.name]
+        is_kept(row, slashed(each.name), each.code, stamps[each.name])
+        or (
+            codes.get(slashed(each.name)) == each.code
+            and inputs.get(slashed(each.name)) == stamps[each.name]
+        )
         for each in table.variables
         if each.data in ours["data"] and not each.transient
     )

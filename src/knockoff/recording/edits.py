@@ -9,7 +9,7 @@ from knockoff.contextfile.editions import edited_parts
 from knockoff.database.registry import contexts_with
 from knockoff.recording.history import NoResultError, history_of, inputs_of, source_of
 from knockoff.recording.wording import Wording, listed
-from knockoff.runs.staleness import STALE
+from knockoff.runs.staleness import KEPT, STALE
 from knockoff.runs.stamps import slashed, value_at
 
 if TYPE_CHECKING:
@@ -81,7 +81,12 @@ class Edits:
     async def _of_inputs(self, variable: VariableDescription, last: PastResult) -> str:
         """Which of what it reads is other than it was."""
         read = (*variable.reads, *variable.may_read)
-        roots = [name for name in read if slashed(name) in self._part(STALE)]
+        stale = self._part(STALE)
+        roots = [
+            name
+            for name in read
+            if (why := stale.get(slashed(name))) and not str(why).startswith(KEPT)
+        ]
         if roots:
             behind = [await self._root(name) for name in roots]
             return f"it reads {listed(roots)}, and {listed([each for each in behind if each])}"
@@ -89,7 +94,9 @@ class Edits:
         for name in read:
             newer = await self._results(name)
             if newer and newer[-1].at > last.at:
-                changed.append(f"{name} was computed again on {self.wording.when(newer[-1].at)}")
+                back = newer[-1].rolled_back_to
+                what = f"rolled back to {back}" if back else "computed again"
+                changed.append(f"{name} was {what} on {self.wording.when(newer[-1].at)}")
         return listed(changed) or NOT_KNOWN
 
     async def changed_fields(self, variable: VariableDescription, last: PastResult) -> list[str]:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from knockoff.database.documents import database_of
 from knockoff.recording.dependants import ask_for_edit
 from knockoff.recording.notebook import Surroundings
+from knockoff.recording.past import rows_of_class
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from knockoff.contextfile.description import ContextDescription
@@ -31,6 +33,10 @@ class ServiceFiller:
     def arrays_folder(self) -> Path:
         """That which it was made for, else that of the workspace that this process is in."""
         return self._arrays_folder or Surroundings.here().extracted_data
+
+    async def as_of(self, document_class: type[Any], moment: datetime) -> list[dict[str, Any]]:
+        """The rows of a class as they were at a moment."""
+        return await rows_of_class(document_class, moment)
 
     async def fill(self, document: Any, event: Event, direction: Direction) -> None:
         """Fill now if this process has claimed the row, else ask for it."""

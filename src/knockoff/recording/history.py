@@ -89,6 +89,18 @@ class PastResult:
         return str(self.entry.get("inputs") or "")
 
     @property
+    def rolled_back_to(self) -> str | None:
+        """The attempt whose result was put back by this one; None where it was computed."""
+        found = self.entry.get("rolled_back_to")
+        return None if found is None else str(found)
+
+    @property
+    def made_at(self) -> datetime:
+        """When what it shows was begun to be computed, in UTC."""
+        moment: datetime = self.entry.get("made_at") or self.at
+        return moment
+
+    @property
     def by(self) -> str:
         """User and host."""
         return f"{self.entry.get('user', '?')}@{self.entry.get('host', '?')}"
@@ -107,6 +119,7 @@ class PastResult:
             "code": self.code,
             "inputs": self.inputs,
             "context": self.context,
+            "rolled_back_to": self.rolled_back_to,
         }
         return about | {name: self.entry.get(name) for name in kept}
 
@@ -195,6 +208,15 @@ def result_named(results: Sequence[PastResult], name: str) -> PastResult:
     )
 
 
+def computed(results: Sequence[PastResult]) -> PastResult | None:
+    """What computed the newest of some results: that which it was rolled back to, else itself."""
+    if not results:
+        return None
+    last = results[-1]
+    same = (each for each in results if each.attempt == last.rolled_back_to)
+    return next(same, last)
+
+
 async def source_of(database: Database, result: PastResult) -> str:
     """The source of the context file that made a result.
 
@@ -247,7 +269,7 @@ async def inputs_of(
     if variable is None:
         return {}
     reads = (*variable.reads, *variable.may_read)
-    earlier = await results_of(database, table, run, until=result.entry["started_at"])
+    earlier = await results_of(database, table, run, until=result.made_at)
     last = {str(each["variable"]): each for each in earlier}
     inputs: dict[str, dict[str, Any]] = {}
     for name in reads:
@@ -260,7 +282,7 @@ async def inputs_of(
         row = await database[table].find_one({"run": run}, dict.fromkeys(fields, 1)) or {}
         edits = await edits_of(database, table, run)
         for name in fields:
-            inputs[name] = {"value": _field_at(edits, name, result.at, value_at(row, name))}
+            inputs[name] = {"value": _field_at(edits, name, result.made_at, value_at(row, name))}
     return inputs
 
 

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from knockoff.contextfile.assembling import context_of
 from knockoff.contextfile.names import attribute_for
+from knockoff.contextfile.versions import versions_here
 from knockoff.database.documents import database_of
 from knockoff.database.rows import RowChange, find_row
 from knockoff.engine.here import HereEngine
 from knockoff.errors import RunDataError, WorkspaceError
 from knockoff.recording.neighbours import neighbours_of, to_tell
+from knockoff.recording.past import rows_of_class
 from knockoff.recording.rowfill import Place, RowFill
 from knockoff.rundata.finding import data_root, kinds_on_disk
 from knockoff.runs.elsewhere import read_of
@@ -24,6 +26,7 @@ from knockoff.workspace import Workspace
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from knockoff.contextfile.description import TableDescription
     from knockoff.contextfile.tables import Table
@@ -56,6 +59,10 @@ class NotebookFiller:
     def arrays_folder(self) -> Path:
         """Where this notebook's arrays are."""
         return Surroundings.here().extracted_data
+
+    async def as_of(self, document_class: type[Any], moment: datetime) -> list[dict[str, Any]]:
+        """The rows of a class as they were at a moment."""
+        return await rows_of_class(document_class, moment)
 
     async def fill(self, document: Any, event: Event, direction: Direction) -> None:
         """Before the event, fill what goes in with it; after it, the rest, one by one."""
@@ -122,6 +129,7 @@ class _Notebook:
             key=key,
             label=f"notebook-{secrets.token_hex(4)}",
             context="",
+            versions=dict(versions_here()),
             extracted_data=str(self.around.extracted_data),
             data_root=str(self.around.data_root),
             open_session=partial(engine.session, Path(file)),

@@ -11,12 +11,12 @@ from knockoff.database.notes import edits_of
 from knockoff.database.registry import contexts_with, current_context
 from knockoff.errors import ContextFileError
 from knockoff.recording.edits import Edits
-from knockoff.recording.history import history_of, inputs_of
+from knockoff.recording.history import computed, history_of, inputs_of
 from knockoff.recording.typed import misfit
 from knockoff.recording.wording import Wording, ended, listed
 from knockoff.runs.causes import tree_of
 from knockoff.runs.described import read_description
-from knockoff.runs.staleness import STALE
+from knockoff.runs.staleness import KEPT, STALE
 from knockoff.runs.stamps import slashed, value_at
 from knockoff.runs.states import has_field, state_of
 
@@ -130,9 +130,9 @@ class Reasons:
         described = self._described()
         variable = described.filler_of(name) if described is not None else None
         results = await history_of(self.database, self.table, run, name, described)
-        last = results[-1] if results else None
-        if last is not None:
-            told.facts["result"] = last.to_json()
+        last = computed(results)
+        if results:
+            told.facts["result"] = results[-1].to_json()
         problem = value_at(dict(self.row), f"knockoff.problems.{slashed(name)}")
         if state.has_value:
             await self._done(told, last, str(column.get("units") or ""))
@@ -144,6 +144,8 @@ class Reasons:
             self._no_data(told, str(column.get("data") or "raw"))
         else:
             await self._at_work(told)
+        if results and results[-1].rolled_back_to:
+            self._rolled_back(told, results[-1])
         if described is not None and variable is not None and last is not None:
             self._misfits(told, described, variable.fields_read if problem else ())
             await self._edits(told, described, variable, last)
@@ -327,7 +329,10 @@ class Reasons:
     ) -> None:
         """What has changed since the last result, by code and by inputs."""
         edits = Edits(self.database, self.row, described, self.context or {}, self._wording)
-        if told.state == STALE:
+        kept = self._kept(told)
+        if kept:
+            begin = "But now"
+        elif told.state == STALE:
             begin = "It is stale because"
         elif edits.has_other_code(variable):
             begin = "But now"
@@ -338,10 +343,32 @@ class Reasons:
             return
         reason = await edits.reason(variable, last)
         told.facts["edits"] = edits.found
-        told.sentences += [
-            f"{begin} {reason}.",
-            f"`knockoff reprocess {told.run}` computes what is due.",
-        ]
+        told.sentences.append(f"{begin} {reason}.")
+        if not kept:
+            told.sentences.append(f"`knockoff reprocess {told.run}` computes what is due.")
+        elif told.state == STALE:
+            told.sentences.append(
+                f"It is kept all the same until code or inputs change once more; `knockoff "
+                f"reprocess {told.run} --variables {variable.name}` computes it now."
+            )
+
+    def _rolled_back(self, told: Explanation, last: PastResult) -> None:
+        """Who has chosen this result, and instead of which."""
+        told.facts["rolled_back"] = {
+            "to": last.rolled_back_to,
+            "from": last.entry.get("rolled_back_from"),
+            "at": last.at,
+            "by": last.by,
+        }
+        told.sentences.append(
+            f"It was rolled back to that attempt, {last.rolled_back_to}, by {last.by} on "
+            f"{self._when(last.at)}; before, it held that of {last.entry.get('rolled_back_from')}."
+        )
+
+    def _kept(self, told: Explanation) -> bool:
+        """Whether it holds an older result because somebody wants it so."""
+        stale = value_at(dict(self.row), f"knockoff.{STALE}") or {}
+        return str(stale.get(slashed(told.variable)) or "").startswith(KEPT)
 
     def _unused_edit(self, told: Explanation) -> None:
         if self.context is not None and self.on_disk not in (None, self.context["source"]):

@@ -20,15 +20,17 @@ from knockoff.recording.neighbours import NO_NEIGHBOURS, Neighbours, waits_of
 from knockoff.recording.storing import (
     Provenance,
     history_entry,
+    past_previews,
     previews_of,
     row_change,
 )
 from knockoff.recording.tasks import put_at, remove_at, task_of
 from knockoff.runs.elsewhere import Demand
+from knockoff.runs.keeping import ROLLED_BACK
 from knockoff.runs.stamps import due_variables, input_stamps, slashed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from knockoff.contextfile.description import TableDescription
@@ -63,6 +65,9 @@ class Place:
     key: RunKey
     label: str
     context: str
+    versions: Mapping[str, str]
+    """Of what the methods run with, by package."""
+
     extracted_data: str
     data_root: str | None
     open_session: Callable[[RunTask], AbstractAsyncContextManager[Session]]
@@ -108,6 +113,8 @@ class RowFill:
         self._left: list[Result] = []
         """For the last write."""
         self._seen: set[str] = set()
+        self._rolled_back = frozenset(row.get("knockoff", {}).get(ROLLED_BACK, ()))
+        """Variables with slashes that held an older result on purpose."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -241,12 +248,21 @@ class RowFill:
         for result in results:
             for name, value in result.fields.items():
                 put_at(self._row, name, from_json(value))
+        released = [
+            f"knockoff.{ROLLED_BACK}.{slashed(result.variable)}"
+            for result in results
+            if slashed(result.variable) in self._rolled_back
+        ]
+        for path in released:
+            remove_at(self._row, path)
         # of what later results were made from
         stamps = input_stamps(place.table, self._row, place.neighbours.elsewhere)
         shared = place.neighbours.shared(place.table.collection)
-        provenance = Provenance(place.key, place.label, place.context, stamps, shared)
+        provenance = Provenance(
+            place.key, place.label, place.context, stamps, shared, place.versions
+        )
         previews, stale = self._previews(results, provenance)
-        change = RowChange()
+        change = RowChange(removed=released)
         for result in results:
             change.add(row_change(place.table, result, provenance))
         self._apply(change)
@@ -264,7 +280,8 @@ class RowFill:
         entries = [history_entry(place.table, each, provenance) for each in results]
         kept = [each for each in entries if each is not None]
         try:
-            await self._written(change, kept, previews, stale)
+            past = past_previews(kept, previews)
+            await self._written(change, kept, previews, stale, past)
         except UnstorableError as error:
             await self._store_without(results, error, running=running, last=last)
             return
@@ -277,6 +294,7 @@ class RowFill:
         entries: Sequence[dict[str, Any]],
         previews: Sequence[dict[str, Any]],
         stale: Sequence[str],
+        past: Sequence[dict[str, Any]],
     ) -> None:
         """Write one batch of results; where MongoDB is away, wait for it with them in hand."""
         place = self._place
@@ -289,7 +307,7 @@ class RowFill:
                             place.database, place.table.collection, place.key, change, place.guard
                         ),
                         add_history(place.database, entries),
-                        put_previews(place.database, previews, stale),
+                        put_previews(place.database, previews, stale, past),
                     )
             except UnreachableError as error:
                 tries += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import getpass
 import socket
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
@@ -18,7 +18,7 @@ from knockoff.filling.messages import CellResult
 from knockoff.runs.stamps import slashed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from knockoff.contextfile.description import (
         ColumnDescription,
@@ -47,6 +47,9 @@ class Provenance:
 
     shared: frozenset[str] = frozenset()
     """Variables that other tables read: their row says which attempt they are from."""
+
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """Of what the methods ran with, by package."""
 
 
 def row_change(table: TableDescription, result: Result, provenance: Provenance) -> RowChange:
@@ -158,11 +161,12 @@ def history_entry(
         "inputs": provenance.inputs.get(result.variable, ""),
         "context": provenance.context,
         "started_at": datetime.fromtimestamp(result.started_at, UTC),
+        "stored_at": datetime.now(UTC),
         "seconds": result.seconds,
         "peak_memory": result.peak_memory,
         "host": _our_host(),
         "user": _our_user(),
-        "versions": {"knockoff": _our_version(), **result.versions},
+        "versions": {**provenance.versions, "knockoff": _our_version()},
     }
     if result.problem is not None:
         entry["problem"] = _told(result.problem)
@@ -170,6 +174,8 @@ def history_entry(
         "fields": {name: from_json(each) for name, each in result.fields.items()},
         "arrays": {name: cell.array for name, cell in result.cells.items()},
         "exact": {name: cell.exact for name, cell in result.cells.items()},
+        "style": {name: cell.style for name, cell in result.cells.items()},
+        "units": {name: cell.units for name, cell in result.cells.items()},
         "problems": {
             name: {"state": cell.outcome, **_told(cell.problem)}
             for name, cell in result.cells.items()
@@ -200,6 +206,22 @@ def previews_of(
             previews.append(stored)
         stale.extend(ids.values())
     return previews, stale
+
+
+def past_previews(
+    entries: Sequence[Mapping[str, Any]], previews: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Previews as the history keeps them: those of one result together, by its entry."""
+    by_cell: dict[str, list[dict[str, Any]]] = {}
+    for each in previews:
+        by_cell.setdefault(str(each["_id"]).rpartition("/")[0], []).append(each)
+    past: list[dict[str, Any]] = []
+    for entry in entries if by_cell else ():
+        cells = [f"{entry['table']}/{entry['run']}/{cell}" for cell in entry.get("fields", ())]
+        found = [each for cell in cells for each in by_cell.get(cell, ())]
+        if found:
+            past.append({"_id": entry["_id"], "previews": found})
+    return past
 
 
 def _stored_preview(name: str, preview: Mapping[str, Any]) -> dict[str, Any]:

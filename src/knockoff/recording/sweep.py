@@ -17,9 +17,12 @@ from knockoff.arrays.sweeping import StoredFile, files_in, remove
 from knockoff.database.versions import (
     InUse,
     Version,
+    forget_previews,
     in_use,
     mark_swept,
+    named_files,
     newest_results,
+    unmark_swept,
     versions,
 )
 
@@ -80,13 +83,20 @@ async def plan_sweep(
 async def carry_out(database: Database, folder: Path, sweep: Sweep) -> list[tuple[StoredFile, str]]:
     """Take away what was planned: first said in the history, then done.
 
+    What somebody has rolled back to since it was planned stays.
+
     Returns
     -------
     :
         The files that could not be deleted, and why.
     """
     await mark_swept(database, sweep.versions)
-    return await asyncio.to_thread(remove, folder, [file for file, _ in sweep.swept])
+    files = [file for file, _ in sweep.swept]
+    named = await named_files(database, {each.run for each in files})
+    await unmark_swept(database, [each for each in sweep.versions if each.file in named])
+    await forget_previews(database, [each for each in sweep.versions if each.file not in named])
+    left = [each for each in files if each.file not in named]
+    return await asyncio.to_thread(remove, folder, left)
 
 
 class _Judge:
@@ -107,6 +117,8 @@ class _Judge:
         for each in remembered:  # newest first
             self._by_file.setdefault(each.file, []).append(each)
             cell = (each.table, each.run, each.cell)
+            if each.file in self._kept:  # it was rolled back to, and is one version all the same
+                continue
             if each.file not in used.files and kept[cell] < keep and not self._is_last(each):
                 kept[cell] += 1
                 self._kept.add(each.file)

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from copy import deepcopy
+from datetime import UTC
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from beanie import DeleteRules, Document, Insert, Update, WriteRules, after_event, before_event
 from beanie.odm.actions import ActionDirections, ActionRegistry
 
 from knockoff.errors import EditError
-from knockoff.runs.slot import filler_of
+from knockoff.runs.slot import filler_of, filler_of_class
 from knockoff.runs.values import FullValues
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from knockoff.arrays.selection import Selection
     from knockoff.contextfile.description import TableDescription
@@ -66,6 +68,39 @@ class RunDocument(_Document):
         """Fill what an edit made due."""
         await filler_of(self).fill(self, "Update", "after")
 
+    # The past
+
+    @classmethod
+    async def as_of(cls, moment: datetime) -> list[Self]:
+        """The rows as they were at a moment: ``await Runs.as_of(datetime(2026, 3, 2, 10))``.
+
+        They are to be looked at: what would change one of them is refused.
+
+        Parameters
+        ----------
+        moment:
+            A time without a zone is one of this computer's.
+
+        Raises
+        ------
+        KnockoffError
+            There was no such table yet.
+        """
+        rows = await filler_of_class(cls).as_of(cls, moment.astimezone(UTC))
+        documents = [cls.model_validate(row) for row in rows]
+        for each in documents:
+            each._save_state()  # noqa: SLF001  # as Beanie does for rows it has read
+            each._as_of = moment  # noqa: SLF001
+        return documents
+
+    def _refuse_the_past(self) -> None:
+        if self._as_of is not None:
+            raise EditError(
+                f"This is the row of {self.key} as it was at {self._as_of}, which nobody can "
+                f"change. Find the one of now: await {type(self).__name__}.find_one("
+                f"{type(self).__name__}.run == {self.run})."
+            )
+
     # Beanie's calls, by field
 
     async def insert(self, *, skip_actions: Any = None, **options: Any) -> Self:
@@ -77,6 +112,7 @@ class RunDocument(_Document):
             An option was given that cannot be followed.
         """
         _refuse_options("insert", options)
+        self._refuse_the_past()
         return await super().insert(skip_actions=skip_actions)
 
     async def save(self, *args: Any, skip_actions: Any = None, **options: Any) -> Any:
@@ -88,6 +124,7 @@ class RunDocument(_Document):
             An option was given that cannot be followed.
         """
         _refuse_options("save", options, args)
+        self._refuse_the_past()
         if self._loaded is None:
             if await type(self).find_one({"_id": self.id}) is None:
                 return await self.insert(skip_actions=skip_actions)
@@ -122,6 +159,7 @@ class RunDocument(_Document):
             An option was given that cannot be followed.
         """
         _refuse_options("delete", options, args)
+        self._refuse_the_past()
         deleted = await super().delete(skip_actions=skip_actions)
         self._loaded = None
         return deleted
@@ -150,7 +188,7 @@ class RunDocument(_Document):
         EditError
             The row is not in the database.
         """
-        found = await type(self).find_one({"_id": self.id})
+        found = self if self._as_of else await type(self).find_one({"_id": self.id})
         if found is None:
             raise EditError(f"There is no row of {self.key} in the database, so it has no values.")
         table = getattr(type(self), "__knockoff_formulas__", None)
@@ -173,6 +211,7 @@ class RunDocument(_Document):
             A field is computed, or is not there; the row is not there; or an option was given
             that cannot be followed.
         """
+        self._refuse_the_past()
         refused = ("session", "bulk_writer", "upsert")
         _refuse_options("update", {name: kwargs[name] for name in refused if name in kwargs})
         values = self._checked(args)

@@ -50,6 +50,8 @@ class RowFields(BaseModel):
 
     _edited: frozenset[str] | None = PrivateAttr(default=None)
     """The fields that were written last; None before the first edit."""
+    _as_of: datetime | None = PrivateAttr(default=None)
+    """When the row was like this; None for one as it is."""
 
     _fill: Any = PrivateAttr(default=None)
     """Whoever is filling this very document just now."""

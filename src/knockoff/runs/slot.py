@@ -8,6 +8,7 @@ from knockoff.errors import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
     from pathlib import Path
 
     from knockoff.language.occasions import Direction, Event
@@ -19,6 +20,9 @@ class Filler(Protocol):
     @property
     def arrays_folder(self) -> Path:
         """Where the arrays of its documents are: ``extracted_data`` of their workspace."""
+
+    async def as_of(self, document_class: type[Any], moment: datetime) -> list[dict[str, Any]]:
+        """The rows of a class as they were at a moment, in UTC."""
 
     async def fill(self, document: Any, event: Event, direction: Direction) -> None:
         """Run the variables of this side of the event that are due, and store their results."""
@@ -40,12 +44,17 @@ def filler_of(document: Any) -> Filler:
     DatabaseError
         Nobody does.
     """
-    filler: Filler | None = getattr(type(document), "__knockoff_filler__", None) or Slot.filler
+    return filler_of_class(type(document))
+
+
+def filler_of_class(document_class: type[Any]) -> Filler:
+    """Whoever fills the documents of a class; errors as of `filler_of`."""
+    filler: Filler | None = getattr(document_class, "__knockoff_filler__", None) or Slot.filler
     if filler is None and Slot.make is not None:
         filler = Slot.filler = Slot.make()
     if filler is None:
         raise DatabaseError(
-            f"Nothing fills {type(document).__name__}. Import Run from knockoff, or build the "
+            f"Nothing fills {document_class.__name__}. Import Run from knockoff, or build the "
             f"class with a filler."
         )
     return filler

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.runs.elsewhere import look_elsewhere
+from knockoff.runs.keeping import ROLLED_BACK, is_kept, mark_of
 from knockoff.runs.stamps import NOWHERE, Elsewhere, input_stamps, slashed
 
 if TYPE_CHECKING:
@@ -23,8 +24,10 @@ STALE: Final = "stale"
 
 OTHER_CODE: Final = "its code has changed since"
 OTHER_INPUTS: Final = "what it reads has changed since"
+KEPT: Final = "rolled back, and kept, to attempt"
+"""How that of a value begins which is stale because somebody wants it so."""
 
-_STAMPED: Final = ("code", "inputs", "identity", "problems", "mymdc", "made")
+_STAMPED: Final = ("code", "inputs", "identity", "problems", "mymdc", "made", ROLLED_BACK)
 _OF_THE_RUN: Final = ("start_time", "added_at", "comment", "tags", "status")
 
 
@@ -50,7 +53,10 @@ def stale_cells(
         reason = _reason(variable, before, stamps[variable.name], names)
         if not reason or variable.transient:
             continue
-        names.add(variable.name)
+        if is_kept(row, key, variable.code, stamps[variable.name]):
+            reason = f"{KEPT} {(mark_of(row, key) or {}).get('to')}"
+        else:
+            names.add(variable.name)
         columns = (slashed(output) for output in variable.outputs)
         stale.update((column, reason) for column in columns if column not in problems)
     return stale

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.filling.messages import WAITING_FOR_MYMDC
+from knockoff.runs.keeping import is_kept, stamp_as_read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,14 +78,19 @@ def input_stamps(
 
     It changes when a field that the variable reads is edited, when the catalogue says
     something else of what it reads there, when the run's data becomes other data, and
-    when anything changes that a variable which it reads is made from.
+    when anything changes that a variable which it reads is made from, or somebody rolls
+    that back to an older result.
     """
     identity = row.get("knockoff", {}).get("identity", {})
     reads = {variable.name: (*variable.reads, *variable.may_read) for variable in table.variables}
+    codes = {variable.name: variable.code for variable in table.variables}
     stamps: dict[str, str] = {}
     for variable in table.variables:  # in dependency order
         parts: list[Any] = [
-            [name, stamps.get(name), table.variable(name).code] for name in reads[variable.name]
+            [name, *stamp_as_read(row, slashed(name), codes[name], stamps[name])]
+            if name in stamps
+            else [name, None, codes[name]]
+            for name in reads[variable.name]
         ]
         parts += [
             [name, _shown(value_at(row, name))]
@@ -203,10 +209,12 @@ def _due(
         once_more = force or problem or (retry and codes.get(key) != variable.code)
         if event not in variable.events and made == (event == "Update") and not once_more:
             continue
-        current = codes.get(key) == variable.code and inputs.get(key) == stamps[variable.name]
+        stamp = stamps[variable.name]
+        current = codes.get(key) == variable.code and inputs.get(key) == stamp
         asked = force and (not only or variable.name in only)
         again = any(name in due for name in (*variable.reads, *variable.may_read))
-        if asked or problem or not current or again:
+        kept = is_kept(row, key, variable.code, stamp)
+        if asked or ((problem or not current or again) and not kept):
             due[variable.name] = variable
     return _with_company(table, due, there)
 
