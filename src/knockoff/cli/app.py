@@ -11,6 +11,7 @@ import typer
 from knockoff.cli import (
     context,
     database,
+    delete,
     demo,
     doctor,
     edit,
@@ -23,6 +24,7 @@ from knockoff.cli import (
     plot,
     process,
     reprocess,
+    reset,
     runs,
     show,
     start,
@@ -65,6 +67,8 @@ for family in (
     plot,
     tui,
     doctor,
+    reset,
+    delete,
     gc,
 ):
     family.register(app)
