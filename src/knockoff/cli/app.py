@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from knockoff.cli import (
+    backup,
     context,
     database,
     delete,
@@ -72,6 +73,7 @@ for family in (
     gc,
 ):
     family.register(app)
+backup.register(database.app)
 app.add_typer(database.app, name="db")
 app.add_typer(mymdc.app, name="mymdc")
 app.add_typer(demo.app, name="demo")
