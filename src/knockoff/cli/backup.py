@@ -185,8 +185,9 @@ async def _files_written(database: Database, workspace: Workspace) -> None:
     for run in await files.stale():
         await files.write([run])
     if missing:
+        are = "is" if len(missing) == 1 else "are"
         say(
-            f"knockoff: {counted(len(missing), 'file')} of arrays that rows refer to is not in "
+            f"knockoff: {counted(len(missing), 'file')} of arrays that rows refer to {are} not in "
             f"{folder}: the backup was made without --arrays. Copy them there, or compute them "
             "again: `knockoff process all --force`."
         )

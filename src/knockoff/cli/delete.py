@@ -202,7 +202,8 @@ async def _undone(workspace: Workspace, settings: Settings, numbers: Sequence[in
 def _say_undone(deletion: Deletion, undone: Undone) -> None:
     from knockoff.cli.runspec import spoken_runs
 
-    say(f"Brought back {deletion.what}, {counted(len(undone.rows), 'run')}.")
+    where = f" in {counted(len(undone.rows), 'row')}" if deletion.column else ""
+    say(f"Brought back {deletion.what}{where}.")
     if undone.newer:
         newer = sorted(undone.newer)
         more = f" and {len(newer) - 20} more" if len(newer) > 20 else ""

@@ -131,7 +131,7 @@ def _lines(amounts: Amounts, choice: Choice) -> list[str]:
         told.append(f"arrays   {counted(len(amounts.files), 'file')} ({size(amounts.file_bytes)})")
     if choice.history:
         entries, of_history = amounts.history
-        told.append(f"history  {counted(entries, 'older or present result')} ({size(of_history)})")
+        told.append(f"history  {counted(entries, 'past or present result')} ({size(of_history)})")
     if choice.events:
         told.append(f"events   {counted(amounts.events, 'announcement')} of data")
     return told
