@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from knockoff.cli import (
+    backup,
     config,
     context,
     database,
+    delete,
     demo,
     doctor,
     edit,
@@ -24,6 +26,7 @@ from knockoff.cli import (
     plot,
     process,
     reprocess,
+    reset,
     runs,
     show,
     start,
@@ -67,9 +70,12 @@ for family in (
     tui,
     doctor,
     config,
+    reset,
+    delete,
     gc,
 ):
     family.register(app)
+backup.register(database.app)
 app.add_typer(database.app, name="db")
 app.add_typer(mymdc.app, name="mymdc")
 app.add_typer(demo.app, name="demo")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from knockoff.cli.place import place_of
-from knockoff.cli.words import examples, progress, say
+from knockoff.cli.words import counted, examples, progress, say, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,6 +29,7 @@ def register(app: typer.Typer) -> None:
             "knockoff gc",
             "knockoff gc --dry-run",
             "knockoff gc 1-20 --keep 2",
+            "knockoff gc --keep-deleted",
             "knockoff gc --index",
         )
     )(gc)
@@ -46,14 +47,20 @@ def gc(
         float,
         typer.Option(min=0, help="Minutes that a file stays to which a result may still refer."),
     ] = 60,
+    keep_deleted: Annotated[
+        bool,
+        typer.Option("--keep-deleted", help="Leave what `knockoff undelete` can bring back."),
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     index: Annotated[
         bool, typer.Option("--index", help="Sweep nothing; write the runs' files anew.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Sweep arrays that were replaced, and leftovers of killed processes.
+    """Sweep arrays that were replaced or deleted, and leftovers of killed processes.
 
+    Runs and columns that were deleted cannot be had back afterwards; if only some runs are
+    named, those, and columns still can.
     Their entries in the history stay, without the array. Files of runs that are older than
     their rows are written anew. A listener may be at work meanwhile: what is being filled is
     left alone. Whoever has an older run file open and has not read a large array from it yet
@@ -67,7 +74,14 @@ def gc(
     except RunKeyError as error:
         raise typer.BadParameter(str(error), param_hint="RUNS") from error
     workspace, settings = place_of(context).open()
-    wish = _Wish(wanted, keep, timedelta(minutes=grace), dry_run=dry_run, index=index)
+    wish = _Wish(
+        wanted,
+        keep,
+        timedelta(minutes=grace),
+        dry_run=dry_run,
+        index=index,
+        keep_deleted=keep_deleted,
+    )
     done = asyncio.run(_swept(workspace, settings, wish))
     if as_json:
         typer.echo(json.dumps(done.plain(dry_run=dry_run), indent=2))
@@ -87,6 +101,7 @@ class _Wish:
     grace: timedelta
     dry_run: bool
     index: bool
+    keep_deleted: bool
 
 
 @dataclass(frozen=True)
@@ -105,6 +120,7 @@ class _Done:
             "freed_bytes": self.sweep.freed if self.sweep else 0,
             "swept": gone,
             "waiting": [{"file": each.file, "bytes": each.nbytes} for each in waiting],
+            "not_undoable": [each.what for each in (self.sweep.deletions if self.sweep else ())],
             "failed": [{"file": file, "reason": reason} for file, reason in self.failed],
             "run_files_written": self.files_written,
         }
@@ -116,18 +132,21 @@ class _Done:
         if self.sweep is not None:
             if dry_run:
                 lines += [
-                    f"{_size(each.nbytes):>10}  {why:<11}  {each.file}"
+                    f"{size(each.nbytes):>10}  {why:<11}  {each.file}"
                     for each, why in self.sweep.swept
                 ]
             runs = len({each.run for each, _ in self.sweep.swept})
-            files = _counted(len(self.sweep.swept), "file")
-            freed = _size(self.sweep.freed)
-            lines.append(f"{files} of {_counted(runs, 'run')} {would}swept, {freed} {would}freed.")
+            files = counted(len(self.sweep.swept), "file")
+            freed = size(self.sweep.freed)
+            lines.append(f"{files} of {counted(runs, 'run')} {would}swept, {freed} {would}freed.")
+            if gone := [each.what for each in self.sweep.deletions]:
+                end = "could not be undone any more" if dry_run else "cannot be undone any more"
+                lines.append(f"The deletion of {', '.join(gone)} {end}.")
             if self.sweep.waiting:
-                stay = _counted(len(self.sweep.waiting), "file")
+                stay = counted(len(self.sweep.waiting), "file")
                 lines.append(f"{stay} left alone for now: too young, or the run is being filled.")
         if self.files_written or self.sweep is None:
-            written = _counted(self.files_written, "run file")
+            written = counted(self.files_written, "run file")
             lines.append(f"{written} {would}written anew.")
         return lines
 
@@ -149,6 +168,7 @@ async def _swept(workspace: Workspace, settings: Settings, wish: _Wish) -> _Done
             workspace.proposal,
             runs=wish.runs,
             keep=wish.keep,
+            keep_deleted=wish.keep_deleted,
             grace=wish.grace,
         )
         if wish.dry_run:
@@ -168,14 +188,3 @@ async def _written(files: RunFiles, wish: _Wish) -> int:
             written += len(await files.write([run]))
             tell(f"run {run}")
     return written
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}{'s' * (count != 1)}"
-
-
-def _size(nbytes: int) -> str:
-    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if nbytes >= size:
-            return f"{nbytes / size:.1f} {unit}"
-    return f"{nbytes} B"

@@ -25,6 +25,41 @@ def say(text: str) -> None:
     typer.echo(text, err=True)
 
 
+def agreed(question: str, yes: bool) -> bool:
+    """Ask on stderr before something is gone for good; `yes` is an answer given beforehand."""
+    if yes:
+        return True
+    try:
+        if typer.confirm(question, err=True):
+            return True
+    except typer.Abort:
+        say("")
+        say("knockoff: Nobody has answered; --yes answers beforehand.")
+    say("Nothing was changed.")
+    return False
+
+
+def counted(count: int, what: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "row"), counted(12000, "row")
+    ('1 row', '12,000 rows')
+    """
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def size(nbytes: int) -> str:
+    """Bytes for people.
+
+    >>> size(950), size(1_234_567)
+    ('950 B', '1.2 MB')
+    """
+    for unit, of in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if nbytes >= of:
+            return f"{nbytes / of:.1f} {unit}"
+    return f"{nbytes} B"
+
+
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[str], None]]:
     """A bar on stderr while something takes its time; where nobody looks, nothing.

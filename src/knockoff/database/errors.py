@@ -6,6 +6,7 @@ DatabaseError
 ├── AccessRefusedError       the server knows neither us nor our password
 ├── UnfitServerError         it answers, but cannot do what knockoff needs
 ├── LayoutError              the database was written by another knockoff
+├── RestoreCutOffError       a backup is only half put in place
 ├── UnstorableError          MongoDB does not take a value, or the row gets too large
 └── EmbeddedServerError      the server that knockoff starts itself
     ├── NoServerProgramError     there is no mongod to start
@@ -116,6 +117,20 @@ class LayoutError(DatabaseError):
         return (
             f"{where}; this knockoff writes {self.known}. "
             "Open it with the knockoff that wrote it: this one reads no older layout."
+        )
+
+
+class RestoreCutOffError(DatabaseError):
+    """A backup was being put in place, and whoever did it was killed, or is still at it."""
+
+    def __init__(self, database: str) -> None:
+        super().__init__(database)
+        self.database = database
+
+    def __str__(self) -> str:
+        return (
+            f"Database {self.database} is being restored from a backup. If nobody is at it any "
+            "more, it was cut off, with all data there: `knockoff db restore --finish` ends it."
         )
 
 

@@ -17,16 +17,25 @@ from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from pymongo import ASCENDING, ReturnDocument
 
+from knockoff.errors import DatabaseError
 from knockoff.runkey import RunKey
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from knockoff.database.client import Database
+    from knockoff.database.transactions import Session
     from knockoff.language.occasions import Event
 
 JOBS: Final = "knockoff.jobs"
 LEASE: Final = timedelta(seconds=60)
+
+RETIRED: Final = "retired"
+"""The state of a job whose row was deleted, or whose data is to be announced again.
+
+It stays, so that attempts are counted on: no part file and no entry of the history gets the name
+of an older one.
+"""
 
 Cause = Literal["raw", "proc", "edit", "asked", "catalogue", "read"]
 """Data of a kind arrived; somebody edited a field; somebody asked for it to be computed; the
@@ -87,16 +96,20 @@ async def open_job(
     """Make sure that there is a job for data that arrived; True if it is new.
 
     With `anew` the row was made just now: a job that is there is of a row that somebody
-    has deleted, and is to be done once more.
+    has deleted, and is to be done once more. So is one that was retired.
     """
     result = await database[JOBS].update_one(
         {"_id": job_id(collection, key, cause)},
         {"$setOnInsert": {**_new(collection, key, cause), "event": event, "attempt": 0}},
         upsert=True,
     )
-    if result.upserted_id is None and anew:
+    if result.upserted_id is not None:
+        return True
+    retired = {"_id": job_id(collection, key, cause), "state": RETIRED}
+    is_retired = await database[JOBS].find_one(retired, {"_id": 1}) is not None
+    if anew or is_retired:
         await ask(database, collection, key, cause)
-    return result.upserted_id is not None
+    return is_retired
 
 
 async def ask(
@@ -242,7 +255,7 @@ class JobEntry:
     run: int
     cause: str
     state: str
-    """Queued, running, failed, cancelled or done."""
+    """Queued, running, failed, cancelled, done or retired."""
 
     created_at: datetime
     attempt: int
@@ -262,6 +275,21 @@ class JobEntry:
 
     reason: str = ""
     """Why it failed or was cancelled."""
+
+
+class AtWorkError(DatabaseError):
+    """Somebody is computing what is to be taken away."""
+
+    def __init__(self, job: JobEntry) -> None:
+        super().__init__(job)
+        self.job = job
+
+    def __str__(self) -> str:
+        return (
+            f"Nothing was changed: run {self.job.run} is being computed by process {self.job.pid} "
+            f"on {self.job.host}. Wait until `knockoff jobs` does not show it any more, or stop "
+            f"it: `knockoff cancel {self.job.run}`."
+        )
 
 
 async def job_entries(
@@ -328,6 +356,41 @@ async def cancel_idle(database: Database, job: str, reason: str) -> Job | None:
         },
     )
     return _job(found) if result.modified_count else None
+
+
+async def refuse_while_worked_on(
+    database: Database, runs: Collection[int] | None = None, session: Session | None = None
+) -> None:
+    """Let rows be changed below their jobs only if nobody is computing them.
+
+    Raises
+    ------
+    AtWorkError
+        Somebody alive is; of these runs, or of any.
+    """
+    condition: dict[str, Any] = {"state": "running"}
+    if runs is not None:
+        condition["run"] = {"$in": list(runs)}
+    found = await database[JOBS].find(condition, session=session).to_list(None)
+    for each in map(_entry, found):
+        if not each.is_abandoned:
+            raise AtWorkError(each)
+
+
+async def retire(
+    database: Database, condition: Mapping[str, Any], session: Session | None = None
+) -> int:
+    """Let jobs rest until data is announced or somebody asks; what a late worker brings is lost."""
+    result = await database[JOBS].update_many(
+        {**condition, "state": {"$ne": RETIRED}},
+        {
+            "$set": {"state": RETIRED, "again": False},
+            "$inc": {"attempt": 1},
+            "$unset": dict.fromkeys(("owner", "lease_until", "not_before", "stop", "reason"), ""),
+        },
+        session=session,
+    )
+    return int(result.modified_count)
 
 
 async def ask_to_stop(database: Database, job: str, reason: str) -> bool:

@@ -43,7 +43,20 @@ async def open_database(workspace: Workspace, settings: Settings) -> AsyncIterat
     DatabaseError
         It cannot be reached or used, or another version of knockoff has laid it out.
     """
+    async with open_unchecked(workspace, settings) as database:
+        await check_layout(database)
+        yield database
+
+
+@asynccontextmanager
+async def open_unchecked(workspace: Workspace, settings: Settings) -> AsyncIterator[Database]:
+    """The same whatever its layout is, for whoever mends it.
+
+    Raises
+    ------
+    DatabaseError
+        It cannot be reached or used.
+    """
     async with open_server(workspace, settings) as client:
         database: Database = client[database_name(workspace.proposal)]
-        await check_layout(database)
         yield database

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from knockoff.database.client import Database
+    from knockoff.database.transactions import Session
 
 HISTORY: Final = "knockoff.history"
 PREVIEWS: Final = "knockoff.previews"
 PAST_PREVIEWS: Final = "knockoff.past_previews"
 """Those of each result, by the `_id` of its entry in the history, until its array is swept."""
+
+COMPUTED: Final[dict[str, Any]] = {"variable": {"$not": {"$regex": "^mymdc#"}}}
+"""Entries of the history that a method has made, and not the facility's catalogue."""
 
 _DUPLICATE_KEY: Final = 11000
 
@@ -84,3 +88,47 @@ async def put_previews(
             )
     if stale:
         await database[PREVIEWS].delete_many({"_id": {"$in": list(stale)}})
+
+
+async def withdraw(
+    database: Database, entries: Sequence[dict[str, Any]], previews: Sequence[dict[str, Any]]
+) -> None:
+    """Take back what was written beside a row that turned out to be deleted."""
+    for collection, written in ((HISTORY, entries), (PREVIEWS, previews)):
+        ids = [each["_id"] for each in written]
+        if ids:
+            await database[collection].delete_many({"_id": {"$in": ids}})
+
+
+async def amount(
+    database: Database, collection: str, condition: dict[str, Any] | None = None
+) -> tuple[int, int]:
+    """How many documents there are, and their bytes."""
+    counted: dict[str, Any] = {
+        "_id": None,
+        "documents": {"$sum": 1},
+        "bytes": {"$sum": {"$bsonSize": "$$ROOT"}},
+    }
+    found = database[collection].aggregate([{"$match": condition or {}}, {"$group": counted}])
+    async for each in found:
+        return int(each["documents"]), int(each["bytes"])
+    return 0, 0
+
+
+async def drop_results(
+    database: Database,
+    session: Session,
+    table: str,
+    runs: Sequence[int],
+    *,
+    previews: bool = False,
+    history: bool = False,
+) -> None:
+    """Take previews or computed results of runs away, for good; the catalogue's word stays."""
+    if previews:
+        for run in runs:
+            below = {"$gte": f"{table}/{run}/", "$lt": f"{table}/{run}0"}  # 0 follows /
+            await database[PREVIEWS].delete_many({"_id": below}, session=session)
+    if history:
+        of_runs = {"table": table, "run": {"$in": list(runs)}, **COMPUTED}
+        await database[HISTORY].delete_many(of_runs, session=session)

@@ -15,10 +15,11 @@ from knockoff.database.jobs import is_running
 from knockoff.errors import DatabaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from knockoff.database.client import Database
     from knockoff.database.jobs import Cause
+    from knockoff.database.transactions import Session
     from knockoff.language.occasions import Event
     from knockoff.runkey import DataKind, RunKey
 
@@ -212,3 +213,31 @@ async def find_row(database: Database, collection: str, key: RunKey) -> dict[str
     """One row as it is stored; None if there is none."""
     document: dict[str, Any] | None = await database[collection].find_one({"_id": key.document_id})
     return document
+
+
+async def change_together(
+    database: Database, session: Session, collection: str, document_id: str, change: RowChange
+) -> datetime:
+    """Write named fields of a row within a transaction; when that row was changed by it."""
+    document = await database[collection].find_one_and_update(
+        {"_id": document_id},
+        change.pipeline(),
+        projection={"knockoff.updated_at": 1},
+        return_document=ReturnDocument.AFTER,
+        session=session,
+    )
+    moment: datetime = document["knockoff"]["updated_at"]
+    return moment
+
+
+async def change_alike(
+    database: Database,
+    session: Session,
+    collection: str,
+    document_ids: Sequence[str],
+    change: RowChange,
+) -> None:
+    """Write the same fields of several rows within a transaction."""
+    await database[collection].update_many(
+        {"_id": {"$in": list(document_ids)}}, change.pipeline(), session=session
+    )

@@ -12,7 +12,7 @@ from knockoff.arrays.values import stored_size
 from knockoff.arrays.wire import from_json
 from knockoff.database.client import reworded
 from knockoff.database.errors import UnreachableError, UnstorableError
-from knockoff.database.results import add_history, put_previews
+from knockoff.database.results import add_history, put_previews, withdraw
 from knockoff.database.rows import RowChange, RowMissingError, change_row, find_row
 from knockoff.filling.filling import START_TIME
 from knockoff.filling.messages import CellProblem, Result, Started
@@ -317,6 +317,7 @@ class RowFill:
             if is_ours:
                 return
             if await find_row(place.database, place.table.collection, place.key) is None:
+                await withdraw(place.database, entries, previews)
                 raise RowMissingError(f"The row of {place.key} was deleted while it was filled.")
             raise SupersededError
 

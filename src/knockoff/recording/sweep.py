@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from knockoff.arrays.sweeping import StoredFile, files_in, remove
+from knockoff.database.trash import deletions, empty, trashed_files
 from knockoff.database.versions import (
     InUse,
     Version,
@@ -32,9 +33,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from knockoff.database.client import Database
+    from knockoff.database.trash import Deletion, TrashedFiles
 
-Why = Literal["replaced", "unfinished", "unknown", "run deleted"]
-"""Why nobody needs a file; ``unknown`` is one that neither row nor history has ever named."""
+Why = Literal["replaced", "unfinished", "unknown", "deleted", "run deleted"]
+"""Why nobody needs a file; ``unknown`` is one that neither row nor history has ever named.
+
+``deleted`` is one that only the trash names, which is emptied by the same sweep.
+"""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ class Sweep:
     """Not certain yet: too young, or of a run that is being filled."""
     versions: tuple[Version, ...]
     """Of the history, whose arrays are in `swept`."""
+    deletions: tuple[Deletion, ...] = ()
+    """That cannot be undone afterwards."""
 
     @property
     def freed(self) -> int:
@@ -60,6 +67,7 @@ async def plan_sweep(
     *,
     runs: Collection[int] | None = None,
     keep: int = 0,
+    keep_deleted: bool = False,
     grace: timedelta,
 ) -> Sweep:
     """Find what can be taken away; nothing is changed.
@@ -68,6 +76,8 @@ async def plan_sweep(
     ----------
     keep:
         How many replaced versions of each array stay.
+    keep_deleted:
+        Whether what was deleted can still be had back afterwards.
     grace:
         How long a file stays of which it is not known whether a result refers to it soon.
     """
@@ -76,12 +86,19 @@ async def plan_sweep(
         files = [each for each in files if each.run in runs]
     remembered = await versions(database, runs)
     newest = await newest_results(database, {each.run for each in files})
+    known = await deletions(database)
+    ended = () if keep_deleted else await deletions(database, runs)
+    numbers = {each.number for each in ended}
+    given_up = await trashed_files(database, numbers)
+    kept = await trashed_files(database, {each.number for each in known} - numbers)
     used = await in_use(database, proposal, runs)
-    return _Judge(used, remembered, newest, keep, grace.total_seconds()).sweep(files)
+    used = replace(used, files=used.files | kept.files, runs=used.runs | kept.runs)
+    judge = _Judge(used, remembered, newest, keep, grace.total_seconds(), given_up)
+    return replace(judge.sweep(files), deletions=tuple(ended))
 
 
 async def carry_out(database: Database, folder: Path, sweep: Sweep) -> list[tuple[StoredFile, str]]:
-    """Take away what was planned: first said in the history, then done.
+    """Take away what was planned: first said in trash and history, then done.
 
     What somebody has rolled back to since it was planned stays.
 
@@ -90,6 +107,7 @@ async def carry_out(database: Database, folder: Path, sweep: Sweep) -> list[tupl
     :
         The files that could not be deleted, and why.
     """
+    await empty(database, [each.number for each in sweep.deletions])
     await mark_swept(database, sweep.versions)
     files = [file for file, _ in sweep.swept]
     named = await named_files(database, {each.run for each in files})
@@ -107,8 +125,10 @@ class _Judge:
         newest: Mapping[tuple[str, int, str], datetime],
         keep: int,
         grace: float,
+        given_up: TrashedFiles,
     ) -> None:
         self._used = used
+        self._given_up = given_up
         self._newest = newest
         self._by_file: dict[str, list[Version]] = {}
         self._kept: set[str] = set()
@@ -142,11 +162,17 @@ class _Judge:
             return "unfinished"
         if each.file in self._used.files or each.file in self._kept:
             return None
+        if each.file in self._given_up.files:
+            return "deleted"
         if each.is_part:
             return "replaced" if each.file in self._by_file else "unknown"
         return None if each.run in self._used.runs else "run deleted"
 
     def _is_certain(self, each: StoredFile) -> bool:
+        if each.file in self._given_up.files or (
+            each.run in self._given_up.runs and not each.is_part and not each.is_unfinished
+        ):
+            return True
         known = self._by_file.get(each.file)
         if known and not any(map(self._is_last, known)):
             return True
