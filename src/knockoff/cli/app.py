@@ -26,6 +26,7 @@ from knockoff.cli import (
     runs,
     show,
     start,
+    submit,
     tui,
     why,
 )
@@ -62,6 +63,7 @@ for family in (
     logs,
     jobs,
     edit,
+    submit,
     plot,
     tui,
     doctor,

@@ -460,7 +460,12 @@ def _held(job: Job) -> dict[str, Any]:
 
 def this_owner() -> str:
     """Name this process, so that nobody takes another for it that gets the same number later."""
-    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+    return owner_of(os.getpid())
+
+
+def owner_of(pid: int) -> str:
+    """The same of any process on this host; one that is gone already is dead by its name."""
+    return f"{socket.gethostname()}:{pid}:{_started(pid)}"
 
 
 def is_dead(owner: str) -> bool:
@@ -469,7 +474,8 @@ def is_dead(owner: str) -> bool:
     pid, _, started = rest.partition(":")
     if host != socket.gethostname() or not pid.isdigit():
         return False
-    return _started(int(pid)) != started
+    now = _started(int(pid))
+    return not now or now != started
 
 
 def _started(pid: int) -> str:

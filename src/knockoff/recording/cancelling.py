@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.database.jobs import ask_to_stop, cancel_idle, job_entries
 from knockoff.database.rows import RowChange, change_row, find_row
 from knockoff.recording.neighbours import NO_NEIGHBOURS, WAITING, demand_of, neighbours_of
+from knockoff.recording.outside import waiting_in
 from knockoff.runs.stamps import slashed
 from knockoff.runs.states import has_field
 
@@ -34,6 +38,12 @@ class Cancelled:
 
     left: tuple[JobEntry, ...]
     """Those whose process was told to stop, and has not done so yet."""
+
+    programs: tuple[str, ...] = ()
+    """Launched programs that were told to end."""
+
+    out_of_reach: tuple[str, ...] = ()
+    """Those that cannot be reached from here, each with how it can be stopped."""
 
 
 async def cancel(
@@ -74,7 +84,45 @@ async def cancel(
                 await mark_cancelled(database, context, job, reason)
                 del running[name]
     ended = tuple(each for each in open_now if each.id not in running)
-    return Cancelled(ended, tuple(running.values()))
+    programs, out_of_reach = await _cancel_launched(database, context, runs, reason)
+    return Cancelled(ended, tuple(running.values()), programs, out_of_reach)
+
+
+async def _cancel_launched(
+    database: Database, context: ContextDescription, runs: Collection[int], reason: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """End the programs that cells wait for, as far as they are here; the cells wait no more."""
+    tables = {table.collection: table for table in context.tables}
+    ended: list[str] = []
+    out_of_reach: list[str] = []
+    for each in await waiting_in(database, list(tables), runs):
+        described = tables[each.table]
+        columns = {column for variable in described.variables for column in variable.outputs}
+        row = await find_row(database, each.table, each.key) or {}
+        problems = row.get("knockoff", {}).get("problems", {})
+        for column in columns:
+            key = slashed(column)
+            if (problems.get(key, {}).get("outside") or {}).get("id") != each.launch:
+                continue
+            told = {"state": CANCELLED, "variable": each.variable, "message": reason}
+            await change_row(
+                database,
+                each.table,
+                each.key,
+                RowChange({f"knockoff.problems.{key}": told}),
+                {f"knockoff.problems.{key}.outside.id": each.launch},
+            )
+        name = f"{each.variable} of run {each.key.run}: {each.shown}"
+        if each.job:
+            out_of_reach.append(f"{name} goes on; `scancel {each.job}` stops it.")
+        elif each.is_here:
+            if not each.is_gone:
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(each.pid, signal.SIGTERM)
+            ended.append(name)
+        elif each.owner:
+            out_of_reach.append(f"{name} goes on; `kill {each.pid}` there stops it.")
+    return tuple(ended), tuple(out_of_reach)
 
 
 async def mark_cancelled(

@@ -12,6 +12,7 @@ from knockoff.database.opening import open_database
 from knockoff.database.registry import current_context
 from knockoff.database.server import ensure_running
 from knockoff.engine.environment import EngineSettings
+from knockoff.engine.launching import Launcher
 from knockoff.engine.local import open_engine
 from knockoff.engine.machine import lowered
 from knockoff.errors import WorkspaceError
@@ -63,7 +64,8 @@ async def open_recorder(workspace: Workspace, settings: Settings) -> AsyncIterat
         run_files = await stack.enter_async_context(
             open_run_files(database, workspace.arrays_folder, workspace.proposal)
         )
-        recorder = Recorder(database, tables, engine, folders, facility, run_files, heal)
+        launcher = launcher_of(workspace, settings)
+        recorder = Recorder(database, tables, engine, folders, facility, run_files, heal, launcher)
         stack.callback(recorder.context.forget)
         await recorder.adopt(workspace.spool_folder)
         yield recorder
@@ -125,6 +127,22 @@ def facility_of(workspace: Workspace, settings: Settings) -> Facility:
         recent=timedelta(seconds=settings.mymdc.recent),
         zone=settings.time_zone,
     )
+
+
+def launcher_of(workspace: Workspace, settings: Settings) -> Launcher:
+    """Who starts what variables of this workspace want to launch."""
+    sandbox = getattr(settings, "sandbox", None)
+    is_shut_in = bool(getattr(sandbox, "enabled", False))
+    allowed = settings.workers.launch
+    refusal = ""
+    if allowed is False:
+        refusal = "launch() is switched off here. Set workers.launch to true to allow it."
+    elif allowed is None and is_shut_in:
+        refusal = (
+            "launch() would start a program outside of the sandbox that the context file is shut "
+            "in. Set workers.launch to true to allow that."
+        )
+    return Launcher(workspace.folder, workspace.logs_folder, refusal)
 
 
 def engine_settings(workspace: Workspace, settings: Settings) -> EngineSettings:

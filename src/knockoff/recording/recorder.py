@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from knockoff.database.client import Database
+    from knockoff.engine.launching import Launcher
     from knockoff.filling.session import Engine
     from knockoff.filling.spool import Spool
     from knockoff.recording.facility import Facility
@@ -80,6 +81,8 @@ class Recorder:
     ----------
     heal:
         Starts the server again where it is ours to start.
+    launcher:
+        Starts the programs that variables want to launch.
     """
 
     def __init__(
@@ -91,12 +94,13 @@ class Recorder:
         facility: Facility,
         run_files: RunFiles,
         heal: Callable[[], Awaitable[Any]] | None = None,
+        launcher: Launcher | None = None,
     ) -> None:
         self.database = database
         self.context = ContextWatch(database, engine, folders.context_file, tables)
         self.catalogue = Catalogue(database, self.context, facility)
         self.run_files = run_files
-        self._attempts = Attempts(database, engine, folders)
+        self._attempts = Attempts(database, engine, folders, launcher)
         self._heal = heal
         self._news = asyncio.Event()
         self._orphans: dict[str, tuple[Job, list[Spool]]] = {}
@@ -364,6 +368,8 @@ class Recorder:
     async def _tidy(self) -> None:
         if await hand_back_of_the_dead(self.database, but=[*self._orphans]):
             self._news.set()
+        with self.context.in_use() as tables:
+            await self._attempts.look_after_launched(tables)
 
     async def _healed(self, heal: Callable[[], Awaitable[Any]]) -> None:
         try:

@@ -17,7 +17,9 @@ from knockoff.database.rows import RowChange, RowMissingError, change_row, find_
 from knockoff.filling.filling import START_TIME
 from knockoff.filling.messages import CellProblem, Result, Started
 from knockoff.recording.neighbours import NO_NEIGHBOURS, Neighbours, waits_of
+from knockoff.recording.outside import launched, outside_change, to_be_launched
 from knockoff.recording.storing import (
+    LARGEST_ROW,
     Provenance,
     history_entry,
     previews_of,
@@ -33,15 +35,13 @@ if TYPE_CHECKING:
 
     from knockoff.contextfile.description import TableDescription
     from knockoff.database.client import Database
+    from knockoff.engine.launching import Launcher
     from knockoff.filling.messages import RunTask
     from knockoff.filling.session import Session
     from knockoff.language.occasions import Direction, Event
     from knockoff.runkey import RunKey
 
 log = logging.getLogger(__name__)
-
-LARGEST_ROW = 1_000_000
-"""Bytes; a table of larger rows is slow for everybody who looks at it."""
 
 LONGEST_PAUSE = 10.0
 """Seconds between two tries to store results while MongoDB is away."""
@@ -74,6 +74,8 @@ class Place:
     force: bool = False
     variables: tuple[str, ...] = ()
     neighbours: Neighbours = NO_NEIGHBOURS
+    launcher: Launcher | None = None
+    """Who starts programs that variables want to launch; None where nobody can."""
 
 
 class RowFill:
@@ -238,9 +240,13 @@ class RowFill:
         last: RowChange | None = None,
     ) -> None:
         place = self._place
+        results = [to_be_launched(each, place) for each in results]
+        outside = RowChange()
         for result in results:
+            outside.add(outside_change(self._row, result))
             for name, value in result.fields.items():
                 put_at(self._row, name, from_json(value))
+        self._apply(outside)
         # of what later results were made from
         stamps = input_stamps(place.table, self._row, place.neighbours.elsewhere)
         shared = place.neighbours.shared(place.table.collection)
@@ -250,6 +256,7 @@ class RowFill:
         for result in results:
             change.add(row_change(place.table, result, provenance))
         self._apply(change)
+        change.add(outside)
         if results and (size := stored_size(self._row)) > LARGEST_ROW:
             error = UnstorableError(f"the row would have {size} bytes, and 1 MB is the limit.")
             await self._store_without(results, error, running=running, last=last)
@@ -268,6 +275,7 @@ class RowFill:
         except UnstorableError as error:
             await self._store_without(results, error, running=running, last=last)
             return
+        await launched(results, place)
         if results and self._session is not None:
             await self._session.acknowledge(len(results))
 

@@ -24,7 +24,7 @@ STALE: Final = "stale"
 OTHER_CODE: Final = "its code has changed since"
 OTHER_INPUTS: Final = "what it reads has changed since"
 
-_STAMPED: Final = ("code", "inputs", "identity", "problems", "mymdc", "made")
+_STAMPED: Final = ("code", "inputs", "identity", "problems", "mymdc", "made", "submitted")
 _OF_THE_RUN: Final = ("start_time", "added_at", "comment", "tags", "status")
 
 
