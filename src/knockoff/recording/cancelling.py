@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -115,10 +112,7 @@ async def _cancel_launched(
         name = f"{each.variable} of run {each.key.run}: {each.shown}"
         if each.job:
             out_of_reach.append(f"{name} goes on; `scancel {each.job}` stops it.")
-        elif each.is_here:
-            if not each.is_gone:
-                with suppress(ProcessLookupError, PermissionError):
-                    os.kill(each.pid, signal.SIGTERM)
+        elif each.end():
             ended.append(name)
         elif each.owner:
             out_of_reach.append(f"{name} goes on; `kill {each.pid}` there stops it.")

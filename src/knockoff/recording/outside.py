@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import socket
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -73,6 +76,15 @@ class Waiting:
         """Whether that process is, or was, on this host."""
         return bool(self.owner) and self.owner.partition(":")[0] == socket.gethostname()
 
+    def end(self) -> bool:
+        """Tell it to end, with all that it has started; False if it cannot be reached from here."""
+        if self.job or not self.is_here:
+            return False
+        if not self.is_gone:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(self.pid, signal.SIGTERM)
+        return True
+
     @property
     def is_gone(self) -> bool:
         """Whether it ran on this host and does no more, and is no batch job."""
@@ -107,6 +119,29 @@ def outside_change(row: Mapping[str, Any], result: Result) -> RowChange:
     if name is not None:
         change.add(RowChange({f"knockoff.launched.{key}": name}))
     return change
+
+
+def superseded(row: Mapping[str, Any], results: Sequence[Result], place: Place) -> list[Waiting]:
+    """Programs that cells of a row wait for, and which these results take the place of."""
+    ours = row.get("knockoff", {})
+    found: dict[str, Waiting] = {}
+    for result in results:
+        new = result.problem.outside.get("id") if result.problem is not None else None
+        launch = ours.get("launched", {}).get(slashed(result.variable))
+        if launch is None or launch == new:
+            continue
+        for problem in ours.get("problems", {}).values():
+            about = problem.get("outside") or {}
+            if about.get("id") == launch:
+                found[launch] = _waiting(place.key, place.table.collection, problem, about)
+    return list(found.values())
+
+
+def end_superseded(programs: Sequence[Waiting]) -> None:
+    """End what would only be refused; of a batch job say that it goes on."""
+    for each in programs:
+        if not each.end():
+            log.warning("%s: %s is not waited for any more, and goes on", each.key, each.shown)
 
 
 async def launched(results: Sequence[Result], place: Place) -> None:

@@ -17,7 +17,13 @@ from knockoff.database.rows import RowChange, RowMissingError, change_row, find_
 from knockoff.filling.filling import START_TIME
 from knockoff.filling.messages import CellProblem, Result, Started
 from knockoff.recording.neighbours import NO_NEIGHBOURS, Neighbours, waits_of
-from knockoff.recording.outside import launched, outside_change, to_be_launched
+from knockoff.recording.outside import (
+    end_superseded,
+    launched,
+    outside_change,
+    superseded,
+    to_be_launched,
+)
 from knockoff.recording.storing import (
     LARGEST_ROW,
     Provenance,
@@ -241,6 +247,7 @@ class RowFill:
     ) -> None:
         place = self._place
         results = [to_be_launched(each, place) for each in results]
+        old = superseded(self._row, results, place)
         outside = RowChange()
         for result in results:
             outside.add(outside_change(self._row, result))
@@ -275,6 +282,7 @@ class RowFill:
         except UnstorableError as error:
             await self._store_without(results, error, running=running, last=last)
             return
+        end_superseded(old)
         await launched(results, place)
         if results and self._session is not None:
             await self._session.acknowledge(len(results))
