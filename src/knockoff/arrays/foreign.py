@@ -32,10 +32,25 @@ class FileUnreadableError(ArrayError):
         return f"{self.path} cannot be taken: {self.reason}. {self.remedy}"
 
 
+class Archive(dict[str, Any]):
+    """The named arrays of one ``.npz``: outputs of one method, or a Dataset."""
+
+    def dataset(self) -> Any:
+        """The same as a Dataset, each array with axes of its own, since nothing says otherwise."""
+        import xarray as xr
+
+        return xr.Dataset(
+            {
+                name: ([f"{name}_{axis}" for axis in range(array.ndim)], array)
+                for name, array in self.items()
+            }
+        )
+
+
 def read_foreign(path: Path, dataset: str = "") -> Any:
     """The value in a file, by what its name ends in.
 
-    ``.npy`` is an array; ``.npz`` an array, or a dict of several; ``.json`` what JSON
+    ``.npy`` is an array; ``.npz`` an array, or an `Archive` of several; ``.json`` what JSON
     says, or a figure of Plotly; ``.h5``, ``.hdf5`` and ``.nc`` an array, DataArray or
     Dataset; ``.csv`` and ``.tsv`` a DataFrame; ``.png`` and ``.jpg`` an image; ``.txt`` a text.
 
@@ -81,7 +96,7 @@ def _npy(path: Path) -> Any:
 
 def _npz(path: Path) -> Any:
     with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
+        arrays = Archive({name: file[name] for name in file.files})
     if not arrays:
         raise FileUnreadableError(path, "there is no array in it", "Write one with np.savez.")
     return next(iter(arrays.values())) if len(arrays) == 1 else arrays

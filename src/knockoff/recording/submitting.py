@@ -8,9 +8,10 @@ import socket
 import time
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from knockoff.arrays.foreign import Archive
 from knockoff.arrays.values import stored_size
 from knockoff.arrays.wire import type_name
 from knockoff.contextfile.problems import nearest
@@ -302,7 +303,7 @@ def _found(
 def _parts(variable: VariableDescription, name: str, value: Any) -> Mapping[str, Any]:
     """The columns that a value is for: all outputs of a method where a dict has several."""
     if name != variable.name or not variable.parts:
-        return {name: value}
+        return {name: _without_archive(value)}
     columns = [column.name for column in variable.columns]
     short = [column.removeprefix(f"{name}.") for column in columns]
     if isinstance(value, Mapping) and value and set(map(str, value)) <= set(short):
@@ -311,6 +312,13 @@ def _parts(variable: VariableDescription, name: str, value: Any) -> Mapping[str,
         f"{name} has several outputs: submit {' or '.join(columns)}, or a dict with "
         f"{', '.join(short)}."
     )
+
+
+def _without_archive(value: Any) -> Any:
+    """Named arrays in one cell are a Dataset."""
+    if isinstance(value, Cell):
+        return replace(value, data=_without_archive(value.data))
+    return value.dataset() if isinstance(value, Archive) else value
 
 
 def _column(variable: VariableDescription, name: str) -> ColumnDescription:
@@ -343,11 +351,7 @@ def fitting(column: ColumnDescription, value: Any) -> Any:
             f"{column.name} is declared as {column.type} in the context file, and this is "
             f"{type_name(data)}. Submit {_article(column.type)}, or change the return hint."
         )
-    if isinstance(value, Cell):
-        changed = deepcopy(value)
-        changed.data = plain
-        return changed
-    return plain
+    return replace(value, data=plain) if isinstance(value, Cell) else plain
 
 
 def _article(kind: str) -> str:
