@@ -68,6 +68,7 @@ async def open_recorder(workspace: Workspace, settings: Settings) -> AsyncIterat
         recorder = Recorder(database, tables, engine, folders, facility, run_files, heal, launcher)
         stack.callback(recorder.context.forget)
         await recorder.adopt(workspace.spool_folder)
+        await recorder.look_after_launched()
         yield recorder
 
 

@@ -63,6 +63,9 @@ WORKER_PAUSE: Final = 10.0
 BETWEEN_LOOKS: Final = 1.0
 """Seconds between two looks whether somebody has cancelled a job that is being done."""
 
+BETWEEN_ROUNDS: Final = 10.0
+"""Seconds between two looks at the programs that cells wait for."""
+
 PAUSE: Final = 0.1
 """Seconds between two looks at a job that another process holds."""
 
@@ -108,6 +111,7 @@ class Recorder:
         self._held: set[str] = set()
         """Jobs that this process is doing, whatever has become of their leases."""
         self._is_away = False
+        self._look_after_at = 0.0
 
     @property
     def tables(self) -> Tables:
@@ -368,6 +372,13 @@ class Recorder:
     async def _tidy(self) -> None:
         if await hand_back_of_the_dead(self.database, but=[*self._orphans]):
             self._news.set()
+        now = asyncio.get_running_loop().time()
+        if now >= self._look_after_at:
+            self._look_after_at = now + BETWEEN_ROUNDS
+            await self.look_after_launched()
+
+    async def look_after_launched(self) -> None:
+        """See to programs that cells wait for: some were never started, others are gone."""
         with self.context.in_use() as tables:
             await self._attempts.look_after_launched(tables)
 
