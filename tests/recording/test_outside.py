@@ -18,6 +18,7 @@ from knockoff.database.jobs import owner_of
 from knockoff.database.rows import RowChange, change_row
 from knockoff.engine.launching import Launcher
 from knockoff.recording.cancelling import cancel
+from knockoff.recording.dueness import Wish, plan
 from knockoff.recording.opening import launcher_of, open_recorder
 from knockoff.recording.outside import look_after, waiting_in
 from knockoff.recording.runlogs import RunLog
@@ -385,8 +386,18 @@ async def test_cancel_ends_a_program_with_all_that_it_has_started(recorder: Reco
     assert "fit of run 4" in done.programs[0]
     await eventually(lambda: not is_alive(program))
     row = await row_of(recorder.database)
-    assert states(row)["fit"] == "cancelled"
+    assert states(row) == {"fit": "cancelled", "double": "cancelled"}
     assert row["knockoff"]["problems"]["fit"]["message"] == "by ada"
+
+    due = await plan(
+        recorder.database,
+        recorder.tables.context,
+        key_of(recorder).proposal,
+        [4],
+        Wish(),
+        folder,
+    )
+    assert [each.variables for each in due.rows] == [("fit", "double")]
 
 
 async def test_a_program_that_was_killed_without_a_word_is_noticed(recorder: Recorder) -> None:
