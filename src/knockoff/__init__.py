@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from knockoff.filling.pipeline import Pipeline
     from knockoff.language.cell import Cell, Skip
     from knockoff.language.group import Group, Grouped
+    from knockoff.language.launching import launch
     from knockoff.language.marks import Editable, Source
     from knockoff.language.variable import Variable
+    from knockoff.recording.submission import submit, submit_async
     from knockoff.runs.run import Run, table
 
 __all__ = [
@@ -32,6 +34,9 @@ __all__ = [
     "Variable",
     "after_event",
     "before_event",
+    "launch",
+    "submit",
+    "submit_async",
     "table",
 ]
 
@@ -44,6 +49,9 @@ _HOMES = {
     "Skip": "knockoff.language.cell",
     "Source": "knockoff.language.marks",
     "Variable": "knockoff.language.variable",
+    "launch": "knockoff.language.launching",
+    "submit": "knockoff.recording.submission",
+    "submit_async": "knockoff.recording.submission",
 }
 
 

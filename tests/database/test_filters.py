@@ -52,7 +52,11 @@ ROWS: tuple[dict[str, Any], ...] = (
         "run": 3,
         "start_time": datetime(2026, 3, 2, 23, 0, tzinfo=UTC),
         "knockoff": {
-            "problems": {"hits": {"state": "timed out"}, "label": {"state": "waiting for mymdc"}}
+            "problems": {
+                "hits": {"state": "timed out"},
+                "label": {"state": "waiting for mymdc"},
+                "lasing": {"state": "waiting for outside"},
+            }
         },
     },
 )
@@ -87,6 +91,8 @@ ROWS: tuple[dict[str, Any], ...] = (
         ("xgm_sa2/energy is failed", [2]),
         ("hits is timed out", [3]),
         ("label is waiting for mymdc", [3]),
+        ("lasing is waiting for outside", [3]),
+        ("lasing is waiting for mymdc", []),
         ("xgm_sa2.energy is empty", [2, 3]),
         ("xgm_sa2.energy is not empty", [1]),
         ("start_time = 2026-03-02", [2]),

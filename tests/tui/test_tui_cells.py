@@ -42,6 +42,22 @@ def test_a_failed_cell_names_the_error_and_its_message(hand: Hand, row: Callable
         ({"problems": {"image": {"state": "blocked", "message": "by hits"}}}, "⊘ by hits"),
         ({"problems": {"image": {"state": "timed out"}}}, "✗ timed out"),
         ({"problems": {"image": {"state": "skipped", "message": "dark"}}}, "skipped: dark"),
+        (
+            {
+                "problems": {
+                    "image": {
+                        "state": "waiting for outside",
+                        "message": "sbatch fit.sh",
+                        "outside": {"job": "123", "pid": 7, "host": "max"},
+                    }
+                }
+            },
+            "↗ waiting for outside: sbatch fit.sh (batch job 123)",
+        ),
+        (
+            {"problems": {"image": {"state": "waiting for outside", "message": "hits"}}},
+            "↗ waiting for outside: hits",
+        ),
         ({}, "⋯ waiting for proc"),
         ({"active": {"raw": {"state": "running", "variable": "hits"}}}, "⋯ waiting for proc"),
         ({"data": ["raw", "proc"]}, "○ queued"),

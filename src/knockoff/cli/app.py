@@ -30,6 +30,7 @@ from knockoff.cli import (
     runs,
     show,
     start,
+    submit,
     tui,
     why,
 )
@@ -66,6 +67,7 @@ for family in (
     logs,
     jobs,
     edit,
+    submit,
     plot,
     tui,
     doctor,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from knockoff.cli.cells import Cells
+from knockoff.filling.messages import WAITING_FOR_OUTSIDE
 from knockoff.runkey import RunKey
 from knockoff.runs.causes import ASCII, UNICODE, tree_of
 from knockoff.runs.stamps import slashed
@@ -69,6 +70,8 @@ def _headed(problem: Mapping[str, Any], cells: Cells) -> str:
     """What stands above a tree, which has the reasons."""
     if problem.get("state") == "skipped":
         return f"skipped because of {'these' if len(problem['causes']) > 1 else 'this'}:"
+    if problem.get("state") == WAITING_FOR_OUTSIDE:
+        return f"{cells.hand.glyphs.outside} {WAITING_FOR_OUTSIDE} by way of"
     return f"{cells.hand.glyphs.blocked} blocked by"
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from knockoff.filling.messages import WAITING_FOR_OUTSIDE
 from knockoff.tui.cells import Cell, Hand
 from knockoff.tui.columns import Column
 from knockoff.tui.glyphs import ASCII, spoken
@@ -61,6 +62,8 @@ class Cells:
         if problem is None:
             return cell
         state = one_line(str(problem.get("state")))
+        if state == WAITING_FOR_OUTSIDE:
+            return cell
         if state != "failed":
             return replace(cell, texts=(*cell.texts, state))
         failed = self.hand.glyphs.failed

@@ -68,8 +68,9 @@ def cancel(
     """Stop computing runs.
 
     What waits is not begun, and what runs is ended, also in another process or on
-    another host. Finished results stay; cells that are left without a value say that they
-    were cancelled, until `knockoff reprocess` or new data of the run brings them.
+    another host, and so are programs that variables have launched on this one. Finished
+    results stay; cells that are left without a value say that they were cancelled, until
+    `knockoff reprocess` or new data of the run brings them.
     """
     from knockoff.cli.runspec import runs_in, spoken_runs
     from knockoff.errors import RunKeyError
@@ -87,6 +88,10 @@ def cancel(
             f"Cancelled {count} job{'s' * (count != 1)} of "
             f"{spoken_runs(each.run for each in done.jobs)}."
         )
+    for program in done.programs:
+        say(f"Ended {program}.")
+    for program in done.out_of_reach:
+        say(f"knockoff: {program}")
     for each in done.left:
         say(
             f"knockoff: {each.id} is still worked on by process {each.pid} on {each.host}, which "
@@ -94,7 +99,7 @@ def cancel(
         )
     if done.left:
         raise typer.Exit(1)
-    if not done.jobs:
+    if not (done.jobs or done.programs or done.out_of_reach):
         say("There was nothing to cancel.")
 
 
@@ -113,15 +118,18 @@ async def _cancelled(
     from knockoff.database.opening import open_database
     from knockoff.database.registry import current_context
     from knockoff.recording.cancelling import Cancelled, cancel
+    from knockoff.recording.outside import waiting_in
     from knockoff.runs.described import read_description
 
     async with open_database(workspace, settings) as database:
         described = await current_context(database)
         if described is None:  # nothing was ever recorded here
             return Cancelled((), ())
-        if runs is None:
-            runs = sorted({each.run for each in await job_entries(database, ("queued", "running"))})
         context = read_description(described)
+        if runs is None:
+            entries = await job_entries(database, ("queued", "running"))
+            waiting = await waiting_in(database, [each.collection for each in context.tables])
+            runs = sorted({each.run for each in entries} | {each.key.run for each in waiting})
         return await cancel(database, context, runs, by=getpass.getuser(), patience=PATIENCE)
 
 

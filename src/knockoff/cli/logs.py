@@ -45,7 +45,8 @@ def logs(
 ) -> None:
     """Show what the variables of a run printed.
 
-    A section per attempt, with when and where it ran and what it computed.
+    A section per attempt, with when and where it ran and what it computed; then one for each
+    program that a variable has launched.
     """
     from knockoff.recording.runlogs import RunLog
     from knockoff.runkey import RunKey

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.errors import KnockoffError
-from knockoff.filling.messages import WAITING_FOR_MYMDC
+from knockoff.filling.messages import WAITING_FOR_MYMDC, WAITING_FOR_OUTSIDE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +25,7 @@ LONGEST_TEXT: Final = 200
 STATES: Final = (
     *("failed", "skipped", "blocked", "timed out", "killed", "stale", "cancelled", "waiting"),
     WAITING_FOR_MYMDC,
+    WAITING_FOR_OUTSIDE,
 )
 
 _OPERATORS: Final = {">": "$gt", ">=": "$gte", "<": "$lt", "<=": "$lte"}
@@ -195,8 +196,11 @@ class _Reader:
         state = word.bare.lower()
         if state == "timed" and self._takes("out"):
             state = "timed out"
-        if state == "waiting" and self._takes("for") and self._takes("mymdc"):
-            state = WAITING_FOR_MYMDC
+        if state == "waiting" and self._takes("for"):
+            if self._takes("mymdc"):
+                state = WAITING_FOR_MYMDC
+            elif self._takes("outside"):
+                state = WAITING_FOR_OUTSIDE
         if state == "empty":
             array = f"knockoff.arrays.{name.replace('.', '/')}"
             return {name: {"$in": [None, ""]}, array: None}

@@ -529,7 +529,12 @@ def this_owner() -> str:
 
 @cache
 def _owner(pid: int) -> str:
-    return f"{socket.gethostname()}:{pid}:{_started(pid)}"  # the same as long as it lives
+    return owner_of(pid)  # the same as long as it lives
+
+
+def owner_of(pid: int) -> str:
+    """The same of any process on this host; one that is gone already is dead by its name."""
+    return f"{socket.gethostname()}:{pid}:{_started(pid)}"
 
 
 def is_dead(owner: str) -> bool:
@@ -538,7 +543,8 @@ def is_dead(owner: str) -> bool:
     pid, _, started = rest.partition(":")
     if host != socket.gethostname() or not pid.isdigit():
         return False
-    return _started(int(pid)) != started
+    now = _started(int(pid))
+    return not now or now != started
 
 
 def _started(pid: int) -> str:

@@ -209,6 +209,28 @@ async def change_row(
     return bool(result.matched_count)
 
 
+async def next_submission(database: Database, collection: str, key: RunKey) -> int:
+    """Count one more submission to a row, so that no two have the same number.
+
+    Raises
+    ------
+    RowMissingError
+        There is no such row.
+    """
+    row = await database[collection].find_one_and_update(
+        {"_id": key.document_id},
+        {"$inc": {"knockoff.submissions": 1}},
+        projection={"knockoff.submissions": 1},
+        return_document=ReturnDocument.AFTER,
+    )
+    if row is None:
+        raise RowMissingError(
+            f"There is no row of {key} in {collection}, so nothing was stored. "
+            f"`knockoff process {key.run}` makes it."
+        )
+    return int(row["knockoff"]["submissions"])
+
+
 async def find_row(database: Database, collection: str, key: RunKey) -> dict[str, Any] | None:
     """One row as it is stored; None if there is none."""
     document: dict[str, Any] | None = await database[collection].find_one({"_id": key.document_id})

@@ -102,9 +102,13 @@ def environment(settings: EngineSettings, package: Path | None) -> dict[str, str
 
     `package` is a folder from which another interpreter imports knockoff.
     """
-    passed = {name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)}
     own = {} if package is None else {"PYTHONPATH": str(package)}
-    return {**passed, **_SET, **own, **settings.environment}
+    return {**passed_on(), **_SET, **own, **settings.environment}
+
+
+def passed_on() -> dict[str, str]:
+    """What of our own environment any code of people's may see."""
+    return {name: value for name, value in os.environ.items() if _PASSED_ON.fullmatch(name)}
 
 
 @contextmanager

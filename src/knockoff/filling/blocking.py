@@ -5,7 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from knockoff.filling.messages import WAITING_FOR_MYMDC, Cause, CellProblem
+from knockoff.filling.messages import (
+    WAITING_FOR_MYMDC,
+    WAITING_FOR_OUTSIDE,
+    Cause,
+    CellProblem,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,7 +24,7 @@ MOST_CAUSES: Final = 12
 
 LONGEST_REASON: Final = 300
 
-_MILDER: Final = {"skipped": 1, WAITING_FOR_MYMDC: 2}
+_MILDER: Final = {"skipped": 1, WAITING_FOR_MYMDC: 2, WAITING_FOR_OUTSIDE: 3}
 """States that nobody has to mend come after the others; a wait ends by itself."""
 
 
@@ -36,8 +41,8 @@ def blocked_by(missing: Iterable[Missing], file: str) -> tuple[Outcome, CellProb
     """What the cell of a variable shows that needs these.
 
     Where all of them were skipped, it is skipped as well, for the same reason, and
-    where all of them wait for the catalogue, it waits; else there is something to be
-    mended, and it is blocked.
+    where all of them wait for the catalogue or for a program outside, it waits; else there
+    is something to be mended, and it is blocked.
 
     Parameters
     ----------
@@ -56,6 +61,9 @@ def blocked_by(missing: Iterable[Missing], file: str) -> tuple[Outcome, CellProb
     worst, kept = causes[0], tuple(causes[:MOST_CAUSES])
     if worst.state == WAITING_FOR_MYMDC:
         return worst.state, CellProblem("", worst.message, cause=worst.path, causes=kept)
+    if worst.state == WAITING_FOR_OUTSIDE:
+        message = " ← ".join(worst.path)
+        return worst.state, CellProblem("", message, cause=worst.path, causes=kept)
     if worst.state == "skipped":
         return "skipped", CellProblem("Skip", worst.message, cause=worst.path, causes=kept)
     message = " ← ".join(worst.path) + f" {reason_of(worst)}"

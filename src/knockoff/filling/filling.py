@@ -20,6 +20,7 @@ from knockoff.filling.failures import problem_of
 from knockoff.filling.knowledge import task_after
 from knockoff.filling.messages import (
     WAITING_FOR_MYMDC,
+    WAITING_FOR_OUTSIDE,
     CellProblem,
     CellResult,
     Filled,
@@ -31,6 +32,7 @@ from knockoff.filling.outcomes import Output, taken_apart
 from knockoff.filling.selves import field_of, self_of
 from knockoff.filling.sources import RunSources, within_root
 from knockoff.language.cell import Skip
+from knockoff.language.launching import Launch
 from knockoff.language.members import MISSING
 from knockoff.runkey import RunKey
 
@@ -163,6 +165,10 @@ class Filling:
             outcome, problem = blocked
         else:
             output, outcome, problem = self._attempted(lambda: self._computed(formula))
+            if outcome == WAITING_FOR_OUTSIDE and (
+                formula.variable is None or formula.description.transient
+            ):
+                outcome, problem = "failed", _NOT_TO_BE_LAUNCHED
         if problem is not None:
             for name in (formula.name, *formula.description.outputs):
                 self._problems[name] = (outcome, problem)
@@ -185,6 +191,9 @@ class Filling:
             return None, WAITING_FOR_MYMDC, CellProblem("", str(unknown))
         except Skip as skip:
             return None, "skipped", problem_of(skip, self._file, self._table)
+        except Launch as wanted:
+            outside = {"command": list(wanted.command), "folder": wanted.folder}
+            return None, WAITING_FOR_OUTSIDE, CellProblem("", str(wanted), outside=outside)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # the one place: user code
             if self._witness is not None:
                 self._witness.failed(error)
@@ -388,6 +397,13 @@ def _of_whole(
         if others and first is not None and all(each == first for each in others):
             found[name] = first
     return found
+
+
+_NOT_TO_BE_LAUNCHED: Final = CellProblem(
+    "LaunchError",
+    "launch() was called where no value can be submitted: in a hook, or in a transient variable. "
+    "Call it in a method of its own with @Variable.",
+)
 
 
 class _NotKnownYetError(Exception):

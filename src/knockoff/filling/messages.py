@@ -12,8 +12,18 @@ from typing import Any, Final, Literal
 WAITING_FOR_MYMDC: Final = "waiting for mymdc"
 """The outcome of a variable that reads what the catalogue does not know yet."""
 
+WAITING_FOR_OUTSIDE: Final = "waiting for outside"
+"""The outcome of a variable whose value a program of its own is going to submit."""
+
 Outcome = Literal[
-    "done", "skipped", "failed", "blocked", "timed out", "killed", "waiting for mymdc"
+    "done",
+    "skipped",
+    "failed",
+    "blocked",
+    "timed out",
+    "killed",
+    "waiting for mymdc",
+    "waiting for outside",
 ]
 """How a variable ended; of the dead, timed out and killed, the supervisor tells."""
 
@@ -55,6 +65,9 @@ class CellProblem:
 
     causes: tuple[Cause, ...] = ()
     """Everything that keeps a variable from its value, each root once, the worst first."""
+
+    outside: dict[str, Any] = field(default_factory=dict)
+    """Of a variable that waits for a program: ``command``, ``folder``, and what is known of it."""
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> CellProblem:

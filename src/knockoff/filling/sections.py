@@ -24,6 +24,9 @@ HEADING: Final = re.compile(
 COMPUTES: Final = "--- computes "
 """In front of the variables that a process was asked for, separated by commas."""
 
+LAUNCHED: Final = "--- launched for "
+"""In front of a variable and the command that is to submit its value."""
+
 
 @dataclass(frozen=True)
 class Heading:
@@ -47,6 +50,16 @@ def log_name(proposal: int, run: int) -> str:
     return f"r{run:04d}-p{proposal}.log"
 
 
+def launched_log_name(proposal: int, run: int, table: str, variable: str, attempt: str) -> str:
+    """The name of the log of a program that a variable has launched."""
+    return f"r{run:04d}-p{proposal}.{table}.{variable}.{attempt}.log"
+
+
+def launched_log_pattern(proposal: int, run: int) -> str:
+    """Which names the logs of all programs have that were launched for a run."""
+    return f"r{run:04d}-p{proposal}.*.log"
+
+
 def run_of(name: str, proposal: int) -> int | None:
     """The run whose log has this name; None if it is no log of the proposal."""
     match = re.fullmatch(rf"r(\d+)-p{proposal}\.log", name)
@@ -67,6 +80,8 @@ def heading_in(line: str) -> Heading | None:
 
 def variables_in(line: str) -> tuple[str, ...]:
     """The variables that a line of a log announces; none if it is something else."""
+    if line.startswith(LAUNCHED):
+        return (line[len(LAUNCHED) :].partition(":")[0],)
     if not line.startswith(COMPUTES):
         return ()
     return tuple(line[len(COMPUTES) :].strip().split(", "))
@@ -74,11 +89,15 @@ def variables_in(line: str) -> tuple[str, ...]:
 
 def open_section(log: Path, task: RunTask) -> None:
     """Write the heading of what this process is going to print."""
+    _append(log, heading(task.proposal, task.run, task.collection, task.attempt))
+
+
+def heading(proposal: int, run: int, table: str, attempt: str) -> str:
+    """The line, with its end, above what this process prints."""
     moment = datetime.now(timezone.utc).isoformat(" ", "seconds")
-    _append(
-        log,
-        f"=== {moment} p{task.proposal} r{task.run:04d} {task.collection}, attempt {task.attempt}, "
-        f"{socket.gethostname()} pid {getpid()}\n",
+    return (
+        f"=== {moment} p{proposal} r{run:04d} {table}, attempt {attempt}, "
+        f"{socket.gethostname()} pid {getpid()}\n"
     )
 
 

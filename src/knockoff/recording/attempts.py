@@ -23,6 +23,7 @@ from knockoff.recording.neighbours import (
     remembered,
     waits_of,
 )
+from knockoff.recording.outside import look_after
 from knockoff.recording.readers import expect
 from knockoff.recording.rowfill import Place, RowFill
 from knockoff.rundata.finding import fingerprint
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from knockoff.contextfile.description import TableDescription
     from knockoff.database.client import Database
     from knockoff.database.jobs import Job
+    from knockoff.engine.launching import Launcher
     from knockoff.filling.messages import Result
     from knockoff.filling.session import Engine
     from knockoff.language.occasions import Event
@@ -62,7 +64,14 @@ class RowTakenError(Exception):
 class Attempts:
     """Makes attempts at jobs, with everything that they have in common."""
 
-    def __init__(self, database: Database, engine: Engine, folders: Folders) -> None:
+    def __init__(
+        self,
+        database: Database,
+        engine: Engine,
+        folders: Folders,
+        launcher: Launcher | None = None,
+    ) -> None:
+        self._launcher = launcher
         self._database = database
         self._engine = engine
         self._folders = folders
@@ -118,6 +127,11 @@ class Attempts:
         change = RowChange(removed=[f"knockoff.active.{job.cause}"])
         guard = {f"knockoff.attempt.{job.cause}": job.attempt}
         await change_row(self._database, job.collection, job.key, change, guard)
+
+    async def look_after_launched(self, tables: Tables) -> None:
+        """See to programs that cells wait for, of which nobody else does."""
+        if self._launcher is not None:
+            await look_after(self._database, tables.context, self._launcher)
 
     async def has_other_data(self, collection: str, key: RunKey, kind: DataKind) -> bool:
         """Whether the files on disk are others than those that the row was filled from."""
@@ -208,6 +222,7 @@ class Attempts:
             force=job.force,
             variables=job.variables,
             neighbours=around,
+            launcher=self._launcher,
         )
 
 

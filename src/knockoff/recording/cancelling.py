@@ -8,16 +8,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.database.jobs import ask_to_stop, cancel_idle, job_entries
 from knockoff.database.rows import RowChange, change_row, find_row
+from knockoff.filling.messages import WAITING_FOR_OUTSIDE
 from knockoff.recording.neighbours import NO_NEIGHBOURS, WAITING, demand_of, neighbours_of
+from knockoff.recording.outside import waiting_in
+from knockoff.recording.submitting import dependants_of
 from knockoff.runs.stamps import slashed
 from knockoff.runs.states import has_field
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from knockoff.contextfile.description import ContextDescription, VariableDescription
+    from knockoff.contextfile.description import (
+        ContextDescription,
+        TableDescription,
+        VariableDescription,
+    )
     from knockoff.database.client import Database
     from knockoff.database.jobs import Job, JobEntry
+    from knockoff.recording.outside import Waiting
 
 CANCELLED: Final = "cancelled"
 """The state of a job, and of the cells that it leaves without a value."""
@@ -34,6 +42,12 @@ class Cancelled:
 
     left: tuple[JobEntry, ...]
     """Those whose process was told to stop, and has not done so yet."""
+
+    programs: tuple[str, ...] = ()
+    """Launched programs that were told to end."""
+
+    out_of_reach: tuple[str, ...] = ()
+    """Those that cannot be reached from here, each with how it can be stopped."""
 
 
 async def cancel(
@@ -74,7 +88,60 @@ async def cancel(
                 await mark_cancelled(database, context, job, reason)
                 del running[name]
     ended = tuple(each for each in open_now if each.id not in running)
-    return Cancelled(ended, tuple(running.values()))
+    programs, out_of_reach = await _cancel_launched(database, context, runs, reason)
+    return Cancelled(ended, tuple(running.values()), programs, out_of_reach)
+
+
+async def _cancel_launched(
+    database: Database, context: ContextDescription, runs: Collection[int], reason: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """End the programs that cells wait for, as far as they are here; the cells wait no more."""
+    tables = {table.collection: table for table in context.tables}
+    ended: list[str] = []
+    out_of_reach: list[str] = []
+    for each in await waiting_in(database, list(tables), runs):
+        row = await find_row(database, each.table, each.key)
+        if row is not None:
+            await _mark_launched(database, tables[each.table], row, each, reason)
+        name = f"{each.variable} of run {each.key.run}: {each.shown}"
+        if each.job:
+            out_of_reach.append(f"{name} goes on; `scancel {each.job}` stops it.")
+        elif each.end():
+            ended.append(name)
+        elif each.owner:
+            out_of_reach.append(f"{name} goes on; `kill {each.pid}` there stops it.")
+    return tuple(ended), tuple(out_of_reach)
+
+
+async def _mark_launched(
+    database: Database,
+    table: TableDescription,
+    row: Mapping[str, Any],
+    waiting: Waiting,
+    reason: str,
+) -> None:
+    """Have the cells say so that wait for a program, or for what it was to bring."""
+    names = {waiting.variable, *dependants_of(table, waiting.variable)}
+    problems = row.get("knockoff", {}).get("problems", {})
+    change, guard = RowChange(), {}
+    for variable in table.variables:
+        for output in variable.outputs if variable.name in names else ():
+            key = slashed(output)
+            problem = problems.get(key, {})
+            launch = (problem.get("outside") or {}).get("id")
+            is_its = variable.name == waiting.variable and launch == waiting.launch
+            if problem.get("state") != WAITING_FOR_OUTSIDE or not (is_its or launch is None):
+                continue
+            if is_its:
+                guard[f"knockoff.problems.{key}.outside.id"] = launch
+            told = {"state": CANCELLED, "variable": variable.name, "message": reason}
+            change.values[f"knockoff.problems.{key}"] = told
+            for part in {output, variable.name}:  # so that `reprocess` finds it due
+                change.removed.append(f"knockoff.code.{slashed(part)}")
+            change.removed.append(f"knockoff.inputs.{slashed(variable.name)}")
+    change.removed = list(dict.fromkeys(change.removed))
+    if guard:
+        await change_row(database, waiting.table, waiting.key, change, guard)
 
 
 async def mark_cancelled(
@@ -116,7 +183,9 @@ def _mark(
     for output in variable.outputs:
         key = slashed(output)
         problem = ours.get("problems", {}).get(key)
-        has_problem = problem is not None and problem.get("state") != WAITING
+        state = (problem or {}).get("state")
+        only_waits = state == WAITING_FOR_OUTSIDE and not (problem or {}).get("outside")
+        has_problem = problem is not None and state != WAITING and not only_waits
         is_there = has_field(row, output) or key in ours.get("arrays", {})
         if not (has_problem or is_there or output in typed):
             problem = {"state": CANCELLED, "variable": variable.name, "message": reason}

@@ -11,6 +11,7 @@ from knockoff.database.notes import edits_of
 from knockoff.database.registry import context_of
 from knockoff.database.results import results_of
 from knockoff.errors import ContextFileError, KnockoffError
+from knockoff.recording.storing import SUBMITTED_BY
 from knockoff.runs.described import read_description
 from knockoff.runs.stamps import FIXED_FIELDS, slashed, value_at
 
@@ -102,8 +103,15 @@ class PastResult:
 
     @property
     def by(self) -> str:
-        """User and host."""
+        """User and host; of what was submitted, also from where."""
+        if self.source:
+            return self.source.removeprefix(SUBMITTED_BY)
         return f"{self.entry.get('user', '?')}@{self.entry.get('host', '?')}"
+
+    @property
+    def source(self) -> str:
+        """Who submitted it, and from what; empty for what a worker has computed."""
+        return str(self.entry.get("source") or "")
 
     def to_json(self) -> dict[str, Any]:
         """For programs: of the parts of a method only this one."""
@@ -121,6 +129,7 @@ class PastResult:
             "context": self.context,
             "rolled_back_to": self.rolled_back_to,
         }
+        about |= {"source": self.source} if self.source else {}
         return about | {name: self.entry.get(name) for name in kept}
 
     def _part(self, name: str) -> Any:

@@ -15,6 +15,7 @@ from knockoff.database.registry import current_context
 from knockoff.database.server import ensure_running
 from knockoff.engine.environment import EngineSettings
 from knockoff.engine.interpreters import python_of
+from knockoff.engine.launching import Launcher
 from knockoff.engine.local import open_engine
 from knockoff.engine.machine import lowered
 from knockoff.engine.sandbox import Sandbox
@@ -68,9 +69,11 @@ async def open_recorder(workspace: Workspace, settings: Settings) -> AsyncIterat
         run_files = await stack.enter_async_context(
             open_run_files(database, workspace.arrays_folder, workspace.proposal)
         )
-        recorder = Recorder(database, tables, engine, folders, facility, run_files, heal)
+        launcher = launcher_of(workspace, settings)
+        recorder = Recorder(database, tables, engine, folders, facility, run_files, heal, launcher)
         stack.callback(recorder.context.forget)
         await recorder.adopt(workspace.spool_folder)
+        await recorder.look_after_launched()
         yield recorder
 
 
@@ -130,6 +133,20 @@ def facility_of(workspace: Workspace, settings: Settings) -> Facility:
         recent=timedelta(seconds=settings.mymdc.recent),
         zone=settings.time_zone,
     )
+
+
+def launcher_of(workspace: Workspace, settings: Settings) -> Launcher:
+    """Who starts what variables of this workspace want to launch."""
+    allowed = settings.workers.launch
+    refusal = ""
+    if allowed is False:
+        refusal = "launch() is switched off here. Set workers.launch to true to allow it."
+    elif allowed is None and settings.sandbox.enabled:
+        refusal = (
+            "launch() would start a program outside of the sandbox that the context file is shut "
+            "in. Set workers.launch to true to allow that."
+        )
+    return Launcher(workspace.folder, workspace.logs_folder, refusal)
 
 
 def engine_settings(workspace: Workspace, settings: Settings) -> EngineSettings:

@@ -10,6 +10,7 @@ from knockoff.database.jobs import JOBS, is_dead
 from knockoff.database.notes import edits_of
 from knockoff.database.registry import contexts_with, current_context
 from knockoff.errors import ContextFileError
+from knockoff.filling.messages import WAITING_FOR_OUTSIDE
 from knockoff.recording.edits import Edits
 from knockoff.recording.history import computed, history_of, inputs_of
 from knockoff.recording.typed import misfit
@@ -18,7 +19,7 @@ from knockoff.runs.causes import tree_of
 from knockoff.runs.described import read_description
 from knockoff.runs.staleness import KEPT, STALE
 from knockoff.runs.stamps import slashed, value_at
-from knockoff.runs.states import has_field, state_of
+from knockoff.runs.states import has_field, place_of, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -227,7 +228,8 @@ class Reasons:
         told.sentences.append(f"{self._cell(told)} is {shown}.")
         if last is None or last.problem is not None:
             return
-        told.sentences.append(f"It was computed {self._made(last)}")
+        verb = "submitted" if last.source else "computed"
+        told.sentences.append(f"It was {verb} {self._made(last)}")
         inputs = await inputs_of(self.database, self.table, told.run, last)
         told.facts["inputs"] = inputs
         if inputs:
@@ -250,6 +252,9 @@ class Reasons:
         elif state == "skipped":
             also = " because what it needs was" if told.tree else ""
             said = f"was skipped{also}: {message}" if message else f"was skipped{also}"
+        elif state == WAITING_FOR_OUTSIDE:
+            self._outside(told, problem, message)
+            return
         elif state.startswith("waiting"):
             rest = message.removeprefix("for ")
             said = f"is {state}: {rest}" if state != "waiting" else f"is waiting for {rest}"
@@ -264,6 +269,29 @@ class Reasons:
             told.sentences.append(f"That was {self._made(last)}.")
         if remedy := _REMEDIES.get(state):
             told.sentences.append(remedy.format(run=told.run))
+
+    def _outside(self, told: Explanation, problem: Mapping[str, Any], message: str) -> None:
+        """For which program it waits, or which variable does."""
+        about = problem.get("outside")
+        if not about:
+            told.sentences.append(
+                f"{self._cell(told)} is waiting for outside: it needs {message}, whose value a "
+                f"launched program is going to submit."
+            )
+            return
+        name, run = told.variable, told.run
+        told.sentences += [
+            f"{self._cell(told)} is waiting for outside: `{message}` was launched on "
+            f"{self._when(about['since'])} ({place_of(problem)}) and has not submitted a value "
+            f"yet.",
+            f"It does that by `knockoff submit {run} {name} FILE`; `knockoff logs {run}` has what "
+            f"it prints, and `knockoff cancel {run}` ends it.",
+        ]
+        owner = str(about.get("owner") or "")
+        if owner and not about.get("job") and is_dead(owner):
+            told.sentences.append(
+                "Its process is gone: the next listener or `knockoff process` says so in the cell."
+            )
 
     async def _newer_column(self, told: Explanation) -> None:
         contexts = await contexts_with(self.database, self.table, told.variable)
@@ -396,6 +424,9 @@ class Reasons:
         entry = result.entry
         memory = entry.get("peak_memory") or 0
         used = f" and {memory / 1e6:.0f} MB" if memory else ""
+        if result.source:
+            code = f", for code {result.code}"
+            return f"on {self._when(result.at)} by {result.by} (attempt {result.attempt}){code}"
         return (
             f"on {self._when(result.at)} by {result.by} (attempt {result.attempt}) in "
             f"{entry.get('seconds') or 0:.3g} s{used}, with code {result.code}"

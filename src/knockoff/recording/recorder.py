@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from knockoff.database.client import Database
+    from knockoff.engine.launching import Launcher
     from knockoff.filling.session import Engine
     from knockoff.filling.spool import Spool
     from knockoff.recording.facility import Facility
@@ -62,6 +63,9 @@ WORKER_PAUSE: Final = 10.0
 
 BETWEEN_LOOKS: Final = 1.0
 """Seconds between two looks whether somebody has cancelled a job that is being done."""
+
+BETWEEN_ROUNDS: Final = 10.0
+"""Seconds between two looks at the programs that cells wait for."""
 
 PAUSE: Final = 0.1
 """Seconds between two looks at a job that another process holds."""
@@ -81,6 +85,8 @@ class Recorder:
     ----------
     heal:
         Starts the server again where it is ours to start.
+    launcher:
+        Starts the programs that variables want to launch.
     """
 
     def __init__(
@@ -92,13 +98,14 @@ class Recorder:
         facility: Facility,
         run_files: RunFiles,
         heal: Callable[[], Awaitable[Any]] | None = None,
+        launcher: Launcher | None = None,
     ) -> None:
         self.database = database
         self.context = ContextWatch(database, engine, folders.context_file, tables)
         self.edits = EditWatch(database, self.context)
         self.catalogue = Catalogue(database, self.context, facility)
         self.run_files = run_files
-        self._attempts = Attempts(database, engine, folders)
+        self._attempts = Attempts(database, engine, folders, launcher)
         self._heal = heal
         self._news = asyncio.Event()
         self._orphans: dict[str, tuple[Job, list[Spool]]] = {}
@@ -106,6 +113,7 @@ class Recorder:
         self._held: set[str] = set()
         """Jobs that this process is doing, whatever has become of their leases."""
         self._is_away = False
+        self._look_after_at = 0.0
 
     @property
     def tables(self) -> Tables:
@@ -367,6 +375,15 @@ class Recorder:
     async def _tidy(self) -> None:
         if await hand_back_of_the_dead(self.database, but=[*self._orphans]):
             self._news.set()
+        now = asyncio.get_running_loop().time()
+        if now >= self._look_after_at:
+            self._look_after_at = now + BETWEEN_ROUNDS
+            await self.look_after_launched()
+
+    async def look_after_launched(self) -> None:
+        """See to programs that cells wait for: some were never started, others are gone."""
+        with self.context.in_use() as tables:
+            await self._attempts.look_after_launched(tables)
 
     async def _healed(self, heal: Callable[[], Awaitable[Any]]) -> None:
         try:

@@ -17,7 +17,15 @@ from knockoff.database.rows import RowChange, RowMissingError, change_row, find_
 from knockoff.filling.filling import START_TIME
 from knockoff.filling.messages import CellProblem, Result, Started
 from knockoff.recording.neighbours import NO_NEIGHBOURS, Neighbours, waits_of
+from knockoff.recording.outside import (
+    end_superseded,
+    launched,
+    outside_change,
+    superseded,
+    to_be_launched,
+)
 from knockoff.recording.storing import (
+    LARGEST_ROW,
     Provenance,
     history_entry,
     past_previews,
@@ -35,15 +43,13 @@ if TYPE_CHECKING:
 
     from knockoff.contextfile.description import TableDescription
     from knockoff.database.client import Database
+    from knockoff.engine.launching import Launcher
     from knockoff.filling.messages import RunTask
     from knockoff.filling.session import Session
     from knockoff.language.occasions import Direction, Event
     from knockoff.runkey import RunKey
 
 log = logging.getLogger(__name__)
-
-LARGEST_ROW = 1_000_000
-"""Bytes; a table of larger rows is slow for everybody who looks at it."""
 
 LONGEST_PAUSE = 10.0
 """Seconds between two tries to store results while MongoDB is away."""
@@ -79,6 +85,8 @@ class Place:
     force: bool = False
     variables: tuple[str, ...] = ()
     neighbours: Neighbours = NO_NEIGHBOURS
+    launcher: Launcher | None = None
+    """Who starts programs that variables want to launch; None where nobody can."""
 
 
 class RowFill:
@@ -245,9 +253,14 @@ class RowFill:
         last: RowChange | None = None,
     ) -> None:
         place = self._place
+        results = [to_be_launched(each, place) for each in results]
+        old = superseded(self._row, results, place)
+        outside = RowChange()
         for result in results:
+            outside.add(outside_change(self._row, result))
             for name, value in result.fields.items():
                 put_at(self._row, name, from_json(value))
+        self._apply(outside)
         released = [
             f"knockoff.{ROLLED_BACK}.{slashed(result.variable)}"
             for result in results
@@ -266,6 +279,7 @@ class RowFill:
         for result in results:
             change.add(row_change(place.table, result, provenance))
         self._apply(change)
+        change.add(outside)
         if results and (size := stored_size(self._row)) > LARGEST_ROW:
             error = UnstorableError(f"the row would have {size} bytes, and 1 MB is the limit.")
             await self._store_without(results, error, running=running, last=last)
@@ -285,6 +299,8 @@ class RowFill:
         except UnstorableError as error:
             await self._store_without(results, error, running=running, last=last)
             return
+        end_superseded(old)
+        await launched(results, place)
         if results and self._session is not None:
             await self._session.acknowledge(len(results))
 

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.database.jobs import job_entries, open_jobs
 from knockoff.database.registry import VARIABLES
 from knockoff.errors import RunDataError
-from knockoff.filling.sections import heading_in, log_name, run_of, variables_in
+from knockoff.filling.sections import (
+    heading_in,
+    launched_log_pattern,
+    log_name,
+    run_of,
+    variables_in,
+)
+from knockoff.recording.outside import waiting_in
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -76,13 +84,13 @@ class RunLog:
         self.path = folder / log_name(key.proposal, key.run)
         self._key = key
         self._attempt = attempt
-        self._is_wanted = not attempt
-        self._read = 0
-        self._half = b""
+        self._files: dict[Path, _File] = {}
         self._known: dict[str, None] = {}
 
     def lines(self, *, at_end: bool = True) -> Iterator[str]:
         """What was written since the last call, without line ends.
+
+        First what the run's workers printed, then each program that a variable has launched.
 
         Parameters
         ----------
@@ -96,29 +104,30 @@ class RunLog:
         NoAttemptError
             It is read to its end, and has no section of the attempt.
         """
-        try:
-            file = self.path.open("rb")
-        except FileNotFoundError:
-            if at_end:
-                raise NoLogError(self._key, self.path.parent, self._near()) from None
-            return
-        except OSError as error:
-            raise RunDataError(
-                f"{self.path} cannot be read: {error.strerror}. Ask whoever owns it to open it "
-                f"for your group."
-            ) from error
-        with file:
-            self._read = min(self._read, file.seek(0, 2))  # one that got too long was cut
-            file.seek(self._read)
-            while chunk := file.read(CHUNK):
-                self._read += len(chunk)
-                *whole, self._half = (self._half + chunk).split(b"\n")
-                yield from self._wanted(whole)
-        if at_end and self._half:
-            half, self._half = self._half, b""
-            yield from self._wanted([half])
+        found = False
+        for path in self._paths():
+            file = self._files.setdefault(path, _File(path, is_wanted=not self._attempt))
+            try:
+                yield from self._wanted(file, file.new_lines(at_end=at_end))
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise RunDataError(
+                    f"{path} cannot be read: {error.strerror}. Ask whoever owns it to open it "
+                    f"for your group."
+                ) from error
+            found = True
+        if at_end and not found:
+            raise NoLogError(self._key, self.path.parent, self._near())
         if at_end and self._attempt and not self._is_known():
             raise NoAttemptError(self.path, self._attempt, tuple(self._known))
+
+    def _paths(self) -> list[Path]:
+        """The run's log, and those of launched programs, the oldest first."""
+        pattern = launched_log_pattern(self._key.proposal, self._key.run)
+        launched = [path for path in self.path.parent.glob(pattern) if path not in self._files]
+        known = [path for path in self._files if path != self.path]
+        return [self.path, *known, *sorted(launched, key=_begin)]
 
     def sections(self) -> list[dict[str, Any]]:
         """The same as one object for each process that wrote into it; errors as of `lines`."""
@@ -145,14 +154,14 @@ class RunLog:
                 found[-1]["lines"].append(line)
         return found
 
-    def _wanted(self, lines: list[bytes]) -> Iterator[str]:
+    def _wanted(self, file: _File, lines: Iterable[bytes]) -> Iterator[str]:
         for each in lines:
             line = each.decode("utf-8", "replace")
             heading = heading_in(line) if line.startswith("===") else None
             if heading is not None:
                 self._known[heading.attempt] = None
-                self._is_wanted = not self._attempt or heading.is_of(self._attempt)
-            if self._is_wanted:
+                file.is_wanted = not self._attempt or heading.is_of(self._attempt)
+            if file.is_wanted:
                 yield line
 
     def _is_known(self) -> bool:
@@ -168,10 +177,45 @@ class RunLog:
         return tuple(sorted(sorted(runs, key=lambda run: abs(run - self._key.run))[:3]))
 
 
+@dataclass
+class _File:
+    """How far one file is read, and whether its current section is wanted."""
+
+    path: Path
+    is_wanted: bool
+    read: int = 0
+    half: bytes = b""
+
+    def new_lines(self, *, at_end: bool) -> Iterator[bytes]:
+        """Whole lines since the last call, and the last one without an end if nothing follows."""
+        with self.path.open("rb") as file:
+            self.read = min(self.read, file.seek(0, 2))  # one that got too long was cut
+            file.seek(self.read)
+            while chunk := file.read(CHUNK):
+                self.read += len(chunk)
+                *whole, self.half = (self.half + chunk).split(b"\n")
+                yield from whole
+        if at_end and self.half:
+            half, self.half = self.half, b""
+            yield half
+
+
+def _begin(path: Path) -> tuple[float, str]:
+    """When a log was begun, as its heading says."""
+    try:
+        with path.open("rb") as file:
+            found = heading_in(file.readline(1000).decode("utf-8", "replace"))
+    except OSError:
+        found = None
+    return (found.moment.timestamp() if found is not None else 0.0, path.name)
+
+
 async def followed(
     database: Database, log: RunLog, key: RunKey, on_wait: Callable[[datetime], None]
 ) -> AsyncIterator[str]:
     """The lines of a log as they are written, until no job of its run is open.
+
+    Nor any program awaited that a variable has launched.
 
     Parameters
     ----------
@@ -187,7 +231,9 @@ async def followed(
     clock = asyncio.get_running_loop().time
     at_work, is_told = clock(), False
     while True:
-        jobs = await open_jobs(database, tables, key)  # asked first: what they wrote is there then
+        # asked first: what they wrote is there then
+        jobs: list[object] = [*await open_jobs(database, tables, key)]
+        jobs += await waiting_in(database, tables, [key.run])
         for line in await asyncio.to_thread(lambda: list(log.lines(at_end=False))):
             yield line
         if not jobs:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.arrays.wire import from_json
 from knockoff.database.rows import RowChange
@@ -18,7 +18,7 @@ from knockoff.filling.messages import CellResult
 from knockoff.runs.stamps import slashed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from knockoff.contextfile.description import (
         ColumnDescription,
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from knockoff.runkey import RunKey
 
 PREVIEW_KINDS = ("trend", "png")
+
+SUBMITTED_BY: Final = "submitted by "
+
+LARGEST_ROW = 1_000_000
+"""Bytes; a table of larger rows is slow for everybody who looks at it."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +56,20 @@ class Provenance:
     versions: Mapping[str, str] = field(default_factory=dict)
     """Of what the methods ran with, by package."""
 
+    source: str = ""
+    """Who submitted it, and from what; empty for what a worker has computed."""
 
-def row_change(table: TableDescription, result: Result, provenance: Provenance) -> RowChange:
+
+def row_change(
+    table: TableDescription,
+    result: Result,
+    provenance: Provenance,
+    only: Collection[str] | None = None,
+) -> RowChange:
     """The fields of the row that one result sets, and those that it takes away.
 
     No old value stands beside a new problem: whatever the variable had filled goes
-    with the same write.
+    with the same write. Of several outputs only these columns are touched, if any are named.
     """
     if result.variable == START_TIME:
         return RowChange({name: from_json(each) for name, each in result.fields.items()})
@@ -72,7 +85,8 @@ def row_change(table: TableDescription, result: Result, provenance: Provenance) 
         _fill_fields(change, table, variable, result)
         return change
     for column in variable.columns:
-        _fill_cell(change, variable, column, _cell_of(result, column.name))
+        if only is None or column.name in only:
+            _fill_cell(change, variable, column, _cell_of(result, column.name))
     return change
 
 
@@ -168,6 +182,8 @@ def history_entry(
         "user": _our_user(),
         "versions": {**provenance.versions, "knockoff": _our_version()},
     }
+    if provenance.source:
+        entry["source"] = provenance.source
     if result.problem is not None:
         entry["problem"] = _told(result.problem)
     of_cells: dict[str, dict[str, Any]] = {
@@ -190,7 +206,10 @@ def history_entry(
 
 
 def previews_of(
-    table: TableDescription, result: Result, provenance: Provenance
+    table: TableDescription,
+    result: Result,
+    provenance: Provenance,
+    only: Collection[str] | None = None,
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """The previews to be stored, and the ids of those that cells may have and no longer should."""
     if result.variable == START_TIME:
@@ -198,6 +217,8 @@ def previews_of(
     previews: list[dict[str, Any]] = []
     stale: list[str] = []
     for column in table.variable(result.variable).columns:
+        if only is not None and column.name not in only:
+            continue
         prefix = f"{table.collection}/{provenance.key.run}/{slashed(column.name)}"
         ids = {kind: f"{prefix}/{kind}" for kind in PREVIEW_KINDS}
         preview = _cell_of(result, column.name).preview

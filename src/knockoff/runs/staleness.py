@@ -27,7 +27,16 @@ OTHER_INPUTS: Final = "what it reads has changed since"
 KEPT: Final = "rolled back, and kept, to attempt"
 """How that of a value begins which is stale because somebody wants it so."""
 
-_STAMPED: Final = ("code", "inputs", "identity", "problems", "mymdc", "made", ROLLED_BACK)
+_STAMPED: Final = (
+    "code",
+    "inputs",
+    "identity",
+    "problems",
+    "mymdc",
+    "made",
+    "submitted",
+    ROLLED_BACK,
+)
 _OF_THE_RUN: Final = ("start_time", "added_at", "comment", "tags", "status")
 
 

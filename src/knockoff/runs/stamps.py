@@ -11,7 +11,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from knockoff.filling.messages import WAITING_FOR_MYMDC
+from knockoff.filling.messages import WAITING_FOR_MYMDC, WAITING_FOR_OUTSIDE
 from knockoff.runs.keeping import is_kept, stamp_as_read
 
 if TYPE_CHECKING:
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 FIXED_FIELDS = frozenset({"proposal", "run", "start_time", "added_at"})
 """Fields that do not change once they are there, so that no result depends on their stamp."""
+
+
+_TROUBLES: Final = frozenset({"failed", "timed out", "killed"})
 
 
 def slashed(name: str) -> str:
@@ -77,19 +80,26 @@ def input_stamps(
     reads there.
 
     It changes when a field that the variable reads is edited, when the catalogue says
-    something else of what it reads there, when the run's data becomes other data, and
-    when anything changes that a variable which it reads is made from, or somebody rolls
-    that back to an older result.
+    something else of what it reads there, when the run's data becomes other data, when
+    anything changes that a variable which it reads is made from, and when somebody
+    submits the value of one, or rolls it back to an older result.
     """
     identity = row.get("knockoff", {}).get("identity", {})
+    submitted = row.get("knockoff", {}).get("submitted", {})
     reads = {variable.name: (*variable.reads, *variable.may_read) for variable in table.variables}
     codes = {variable.name: variable.code for variable in table.variables}
     stamps: dict[str, str] = {}
     for variable in table.variables:  # in dependency order
         parts: list[Any] = [
-            [name, *stamp_as_read(row, slashed(name), codes[name], stamps[name])]
-            if name in stamps
-            else [name, None, codes[name]]
+            [
+                name,
+                *(
+                    stamp_as_read(row, slashed(name), codes[name], stamps[name])
+                    if name in stamps
+                    else (None, codes[name])
+                ),
+                *([submitted[slashed(name)]] if slashed(name) in submitted else []),
+            ]
             for name in reads[variable.name]
         ]
         parts += [
@@ -236,11 +246,14 @@ def _has_failed(problems: Mapping[str, Any], variable: VariableDescription) -> b
     """Whether trying again may give more: an output that was left out on purpose is no reason."""
     found = [problems.get(slashed(name)) for name in variable.outputs]
     told = [problem.get("state") for problem in found if problem is not None]
+    if WAITING_FOR_OUTSIDE in told and not _TROUBLES.intersection(told):
+        return False  # its program is still at work, and a second one would only do the same
     return any(state != "skipped" for state in told) or bool(found and len(told) == len(found))
 
 
 def _waits(problems: Mapping[str, Any], name: str) -> bool:
-    return bool(problems.get(slashed(name), {}).get("state") == WAITING_FOR_MYMDC)
+    state = problems.get(slashed(name), {}).get("state")
+    return state in (WAITING_FOR_MYMDC, WAITING_FOR_OUTSIDE)
 
 
 def value_at(row: Mapping[str, Any], name: str) -> Any:

@@ -20,7 +20,7 @@ class CellState:
     """One word of design's list of states, and what there is to say about it."""
 
     word: str
-    """As in ``"waiting for proc"``, ``"waiting for mymdc"``, ``"failed"``, ``"done"``."""
+    """As in ``"waiting for proc"``, ``"waiting for outside"``, ``"failed"``, ``"done"``."""
 
     reason: str = ""
     """For people, on one line or several; empty where the word says it all."""
@@ -97,10 +97,21 @@ def _is_filled_by(variable: str, column: str) -> bool:
     return bool(variable) and (column == variable or column.startswith(f"{variable}."))
 
 
+def place_of(problem: Mapping[str, Any]) -> str:
+    """Where a launched program runs that a cell waits for; empty for any other cell."""
+    about = _mapping(problem.get("outside"))
+    if about.get("job"):
+        return f"batch job {about['job']}"
+    if about.get("pid"):
+        return f"process {about['pid']} on {about.get('host')}"
+    return "not started yet" if about else ""
+
+
 def _told(problem: Mapping[str, Any]) -> CellState:
+    place = place_of(problem)
     return CellState(
         str(problem.get("state") or "failed"),
-        str(problem.get("message") or ""),
+        str(problem.get("message") or "") + (f" ({place})" if place else ""),
         str(problem.get("kind") or "") if problem.get("state") == "failed" else "",
     )
 

@@ -168,6 +168,9 @@ class WorkerSettings(_Choices):
     idle_memory: Annotated[ByteSize, Field(ge=0)] = ByteSize(2_000_000_000)
     """How much memory loaded context files may take while no run of theirs is computed."""
 
+    launch: bool | None = None
+    """Whether variables may launch programs; if not set, where no sandbox shuts them in."""
+
 
 class SandboxSettings(_Choices):
     """What code of a context file can reach, where that is not left to the service's own rights."""

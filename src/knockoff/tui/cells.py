@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Literal
 
-from knockoff.runs.states import TROUBLES, state_of
+from knockoff.filling.messages import WAITING_FOR_OUTSIDE
+from knockoff.runs.states import TROUBLES, place_of, state_of
 from knockoff.tui.glyphs import ASCII
 from knockoff.tui.numbers import NumberFormat, shorter
 from knockoff.tui.rows import ABSENT, Row
@@ -180,6 +181,11 @@ class Hand:
         if state == "blocked":
             return Cell(self._ways_to_say_blocked(problem, message), "blocked")
         full = f"{state}: {message}" if message else state
+        if state == WAITING_FOR_OUTSIDE:
+            sign, place = signs.outside, one_line(place_of(problem))
+            texts = [f"{sign} {full} ({place})" if place else f"{sign} {full}"]
+            texts += [f"{sign} {place}"] if place else []
+            return Cell((*texts, f"{sign} outside", sign), "muted")
         return Cell((full, state), "muted", right=False)
 
     def _ways_to_say_blocked(self, problem: Document, message: str) -> tuple[str, ...]:

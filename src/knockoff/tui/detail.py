@@ -14,8 +14,9 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from knockoff.filling.messages import WAITING_FOR_OUTSIDE
 from knockoff.runs.causes import ASCII, UNICODE, tree_of
-from knockoff.runs.states import TROUBLES
+from knockoff.runs.states import TROUBLES, place_of
 from knockoff.tui.chart import chart, picture
 from knockoff.tui.feed import points_of
 from knockoff.tui.numbers import NumberFormat
@@ -88,6 +89,8 @@ class Detail:
         signs = self._hand.glyphs
         ink: Ink = "failed" if state in TROUBLES else "blocked"
         sign = signs.failed if state in TROUBLES else signs.blocked
+        if state == WAITING_FOR_OUTSIDE:
+            sign = signs.outside
         self._say(text, f"{sign} {one_line(state)}", ink, bold=True)
         if kind := problem.get("kind"):
             self._say(text, f"  {one_line(str(kind))}", ink)
@@ -99,6 +102,13 @@ class Detail:
             self._say(text, "".join(f"  {one_line(line)}\n" for line in tree), "value")
         elif message := problem.get("message"):
             self._say(text, f"{harmless(str(message))}\n", "value")
+        if place := place_of(problem):
+            self._fact(text, "Where", one_line(place))
+            about = problem["outside"]
+            if isinstance(since := about.get("since"), datetime):
+                self._fact(text, "Since", f"{self._hand.local(since):%Y-%m-%d %H:%M:%S}")
+            if about.get("log"):
+                self._fact(text, "Output", one_line(f"process_logs/{about['log']}"))
         if not tree and (cause := problem.get("cause")):  # of a row that is older than the tree
             way = strokes.arrow.join(one_line(str(step)) for step in cause)
             self._fact(text, "Because", way)

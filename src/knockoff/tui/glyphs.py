@@ -26,6 +26,7 @@ class Glyphs:
     queued: str
     waiting: str
     blocked: str
+    outside: str
     stale: str
     dash: str
     dot: str
@@ -48,6 +49,7 @@ UNICODE: Final = Glyphs(
     queued="○",
     waiting="⋯",
     blocked="⊘",
+    outside="↗",
     stale="~",
     dash="–",
     dot="·",
@@ -70,6 +72,7 @@ ASCII: Final = Glyphs(
     queued="o",
     waiting=".",
     blocked="/",
+    outside="&",
     stale="~",
     dash="-",
     dot="|",
