@@ -39,7 +39,9 @@ def test_a_reset_takes_what_was_computed_and_leaves_what_was_typed(shell: Shell)
     told = json.loads(shell("reset", "--dry-run", "--json").out)
     assert told["rows"] == 3
     assert told["arrays"]["number"] == len(parts(shell)) > 0
-    assert told["history"]["number"] == 20
+    assert told["history"] == {"number": 0, "bytes": 0}
+    past = json.loads(shell("reset", "--history", "--dry-run", "--json").out)
+    assert past["history"]["number"] == 20
     assert told["events"] == 5
     assert rows(shell) == before
 
@@ -59,6 +61,7 @@ def test_a_reset_takes_what_was_computed_and_leaves_what_was_typed(shell: Shell)
         name for each in emptied for name, value in each.items() if value is not None
     }
     assert parts(shell) == []
+    assert "8" in shell("history", "1", "trains").out
     with h5py.File(shell.folder / "extracted_data/p1234_r0001.h5") as file:
         assert "trains" not in file
     assert json.loads(shell("reset", "--dry-run", "--json").out)["results"] == 0

@@ -247,6 +247,36 @@ def test_a_failure_is_told_with_the_line_and_the_way_there(fill: Fill) -> None:
     assert "knockoff/filling" not in result.problem.traceback
 
 
+def test_a_message_that_no_text_can_hold_is_told_all_the_same(fill: Fill) -> None:
+    """A name of a file in another encoding, an exception with a fault of its own: no reason to
+    lose the run."""
+    results = fill(
+        r"""
+        class Odd(Exception):
+            def __str__(self):
+                raise self
+
+        class Runs(Run):
+            @Variable
+            def surrogate(self, data) -> int:
+                raise ValueError("caf\udce9 is no such file")
+
+            @Variable
+            def speechless(self, data) -> int:
+                raise Odd
+        """
+    )
+
+    for name, message in (
+        ("surrogate", r"caf\udce9 is no such file"),
+        ("speechless", "its message cannot be told: Odd"),
+    ):
+        problem = results[name].problem
+        assert problem is not None
+        assert problem.message == message
+        assert problem.traceback.encode()
+
+
 def test_leaving_the_interpreter_costs_one_cell(fill: Fill) -> None:
     """A script that became a variable often ends with it."""
     results = fill(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import resource
 import signal
 import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +23,6 @@ from knockoff.filling.spool import SpoolHeader, SpoolWriter, spool_path, spools_
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 TASK = RunTask(1234, 42, "runs", "3", "/nowhere")
 ONE = Result("one", "done", "c0de", cells={"one": CellResult(1)})
@@ -216,6 +219,35 @@ def test_a_file_that_takes_the_place_of_the_spool_is_not_written_to(
 
         assert file.read() == b""
     assert receive(ours)["variable"] == "one"
+
+
+def test_a_full_disk_keeps_no_result_from_the_recorder(
+    path: Path,
+    recorder: tuple[socket.socket, socket.socket],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Spool and log are on the same disk, and neither is needed while somebody listens."""
+    ours, theirs = recorder
+    line = Line(theirs, SpoolWriter(path, TASK))
+    ours.sendall(framed({"fill": Request(("one", "two", "three")).to_json()}))
+    line.asked()
+    line.tell(TWO)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with suppress(OSError), Path("/dev/full").open("w", buffering=1) as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20, limits[1]))
+        try:
+            line.tell(ONE)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        monkeypatch.undo()
+    line.tell(THREE)
+
+    assert [receive(ours)["variable"] for _ in range(3)] == ["two", "one", "three"]
+    lines = path.read_text().splitlines()
+    assert [json.loads(each).get("variable") for each in lines] == [None, "two", "three"]
+    line.forget()
 
 
 def test_a_request_that_comes_while_something_is_told_is_not_lost(

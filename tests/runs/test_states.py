@@ -32,6 +32,12 @@ WORKING = {"raw": {"state": "running", "host": "max-exfl7", "pid": 41, "variable
             CellState("running", "by process 41 on max-exfl7"),
         ),
         ({"data": ["raw"], "active": WORKING}, "bb", "raw", CellState("queued")),
+        (
+            {"data": ["raw"], "active": {"raw": {**WORKING["raw"], "variable": "a, g.x"}}},
+            "g.x",
+            "raw",
+            CellState("running", "by process 41 on max-exfl7"),
+        ),
         ({"data": ["raw"], "arrays": {"g/x": {}}}, "g.x", "raw", CellState("done")),
         ({"data": ["raw"], "code": {"g/x": "1f"}}, "g.x", "raw", CellState("done")),
         (

@@ -59,6 +59,7 @@ async def _outside(
     from knockoff.cli.workerchecks import interpreter_found, sandbox_found
 
     yield _data(workspace, settings)
+    yield _limits(settings)
     interpreter = await interpreter_found(workspace, settings)
     yield interpreter
     if interpreter.verdict != "problem":
@@ -136,6 +137,19 @@ def _data(workspace: Workspace, settings: Settings) -> Finding:
         )
     said = f"{len(runs['raw'])} raw and {len(runs['proc'])} proc runs under {settings.data_root}"
     return Finding("data", "ok", said)
+
+
+def _limits(settings: Settings) -> Finding:
+    from knockoff.engine.machine import limits_of_a_run, lowered
+    from knockoff.filling.memory import gigabytes
+
+    workers = settings.workers
+    cpus, memory = limits_of_a_run(workers.cpus, workers.memory)
+    less = lowered(workers.cpus, workers.memory)
+    if less is not None:
+        return Finding("limits", "ok", less)
+    given = f"{cpus} processor{'s' * (cpus != 1)} and {gigabytes(memory)} of memory"
+    return Finding("limits", "ok", f"the variables of one run may use {given}")
 
 
 def _remedy_for_data(settings: Settings) -> str:

@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
     app.command(
         epilog=examples(
             "knockoff reset --dry-run",
-            "knockoff reset                       all that was computed",
+            "knockoff reset                       all that cells show",
             "knockoff reset --arrays --yes        only free the disk; summaries stay",
             "knockoff reset --events",
         )
@@ -50,17 +50,18 @@ def reset(
 ) -> None:
     """Start over.
 
-    What was computed goes, for good: all of it, or what is named. Rows, comments, tags, fields
-    that people type, and views stay. `knockoff process all` fills the table again. A table
-    that is being computed is not touched.
+    What was computed goes, for good: all that cells show, or what is named. Rows, comments,
+    tags, fields that people type, and views stay; what cells showed before stays as well,
+    unless `--history` is named. `knockoff process all` fills the table again. A table that is
+    being computed is not touched.
     """
     from knockoff.recording.resetting import Choice
 
-    all_of_it = not (values or arrays or history or events)
+    all_of_it = not (values or arrays or history or events)  # but what was is kept
     choice = Choice(
         values=values or all_of_it,
         arrays=arrays or all_of_it,
-        history=history or all_of_it,
+        history=history,
         events=events or all_of_it,
     )
     workspace, settings = place_of(context).open()

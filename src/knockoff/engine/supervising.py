@@ -40,7 +40,11 @@ more costs about half of that."""
 _BETWEEN_LOOKS_S: Final = 0.1
 """Until it is looked again whether a processor has become free."""
 
-_LOST_AT_MOST: Final = 3
+_LOST_AT_MOST: Final = 10
+"""Times that a run goes on after the process that all runs are forked from has ended."""
+
+_SUSPECT: Final = 3
+"""A variable that ran as often when that happened is taken for the cause of it."""
 
 
 class SupervisedSession:
@@ -81,7 +85,8 @@ class SupervisedSession:
         self._told_by: deque[Fork | None] = deque()
         self._tries = Counter[str]()
         self._is_filling = False
-        self._lost = 0
+        self._lost = Counter[str | None]()
+        """How often all processes were lost at once, by what ran here then."""
         self._spools: set[Path] = set()
         """Left by dead processes; they go when all that was told is stored."""
 
@@ -349,8 +354,7 @@ class SupervisedSession:
         await self._forget(lane)
         if running is None and (spoken or not asked):  # between two: nobody is to blame
             return []
-        if running is None and ended.cause == "lost" and self._lost < _LOST_AT_MOST:
-            self._lost += 1
+        if ended.cause == "lost" and self._may_be_innocent(running):
             return []
         assert self._context is not None  # it has had a fork
         name = running or asked[0]
@@ -364,6 +368,14 @@ class SupervisedSession:
             note(path, f"{name}: {problem.message} Tried again.")
             return []
         return self._charged(name, outcome, problem, began, ended.peak_memory)
+
+    def _may_be_innocent(self, running: str | None) -> bool:
+        """Whether what ran here when all processes were lost is rather a neighbour's victim."""
+        self._lost[running] += 1
+        if running is not None:
+            self._tries[running] -= 1
+        most = _LOST_AT_MOST if running is None else _SUSPECT - 1
+        return self._lost[running] <= most and self._lost.total() <= _LOST_AT_MOST
 
     async def _forget(self, lane: Lane) -> None:
         """A process is gone; what it has not finished is pending again."""

@@ -27,10 +27,10 @@ def problem_of(error: BaseException, context_file: str, table: Table) -> CellPro
     text = "".join(traceback.format_exception(error)[1 + _ours(frames) :])
     return CellProblem(
         kind="Skip" if isinstance(error, Skip) else type(error).__name__,
-        message=_message(error, table)[:LONGEST_MESSAGE],
+        message=_storable(_message(error, table))[:LONGEST_MESSAGE],
         line=line or 0,
-        context_line=linecache.getline(context_file, line or 0).strip() if line else "",
-        traceback="" if isinstance(error, Skip) else text[-LONGEST_TRACEBACK:],
+        context_line=_storable(linecache.getline(context_file, line or 0).strip()) if line else "",
+        traceback="" if isinstance(error, Skip) else _storable(text)[-LONGEST_TRACEBACK:],
     )
 
 
@@ -50,9 +50,21 @@ def _message(error: BaseException, table: Table) -> str:
     if isinstance(error, SystemExit):
         return f"sys.exit({error.code!r}) was called; raise Skip to leave a cell empty."
     if isinstance(error, AttributeError):
-        match = _NO_ATTRIBUTE.search(str(error))
+        match = _NO_ATTRIBUTE.search(_said(error))
         name = error.name or (match[1] if match else "")
         for known in table.formulas:
             if known.rpartition(".")[2] == name:
                 return undeclared(known)
-    return str(error)
+    return _said(error)
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException as fault:  # noqa: BLE001  # __str__ is user code as well
+        return f"its message cannot be told: {type(fault).__name__}"
+
+
+def _storable(text: str) -> str:
+    """With halves of surrogate pairs, which no UTF-8 has, as Python writes them."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -98,7 +98,8 @@ class Line:
         except OSError as error:
             if not self._is_heard:
                 raise
-            print(f"The spool cannot be written: {error}", file=sys.stderr)  # noqa: T201
+            with suppress(OSError, ValueError):  # the log may be on the same full disk
+                print(f"The spool cannot be written: {error}", file=sys.stderr)  # noqa: T201
 
 
 def _is_readable(connection: socket.socket) -> bool:

@@ -81,9 +81,14 @@ class SpoolWriter:
     def _write(self, document: dict[str, Any]) -> None:
         if not os.path.samestat(os.fstat(self._descriptor), self._file):
             raise OSError(errno.EBADF, "user code has closed the spool and opened another file")
+        size = os.fstat(self._descriptor).st_size
         line = memoryview(json.dumps(document).encode() + b"\n")
-        while line:
-            line = line[os.write(self._descriptor, line) :]
+        try:
+            while line:
+                line = line[os.write(self._descriptor, line) :]
+        except OSError:  # the disk is full: half a line would spoil the next one
+            os.ftruncate(self._descriptor, size)
+            raise
 
 
 def _created_and_locked(path: Path) -> int:

@@ -209,7 +209,7 @@ class RowFill:
         The last ones are left to `close`, which has something to write anyway.
         """
         waiting: list[Result] = []
-        started: list[str] = []
+        started: dict[str, None] = {}
         news = asyncio.Event()
         missing = len(names) - sum(self._is_silent(name) for name in names)
 
@@ -221,7 +221,7 @@ class RowFill:
                     await _quiet(news, PATIENCE_BEFORE_TELLING)
                 if missing and (waiting or started):
                     batch, waiting[:] = list(waiting), []
-                    await self._store(batch, running=started[-1] if started else None)
+                    await self._store(batch, running=", ".join(started) or None)
 
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -230,10 +230,10 @@ class RowFill:
                     async for message in self._results(names):
                         if isinstance(message, Result):
                             waiting.append(message)
-                            started.clear()
+                            started.pop(message.variable, None)
                             missing -= 1
-                        elif isinstance(message, Started):
-                            started[:] = [message.variable]
+                        elif isinstance(message, Started) and not self._is_silent(message.variable):
+                            started[message.variable] = None
                         news.set()
                 finally:
                     missing = 0

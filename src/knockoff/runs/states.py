@@ -71,7 +71,8 @@ def state_of(row: Mapping[str, Any], name: str, data: str = "raw") -> CellState:
         return CellState(STALE, str(stale)) if stale else DONE
     working = [_mapping(each) for each in _mapping(ours.get("active")).values()]
     for worker in working:
-        if _is_filled_by(dotted(str(worker.get("variable", ""))), name):
+        running = dotted(str(worker.get("variable", ""))).split(", ")
+        if any(_is_filled_by(each, name) for each in running):
             return CellState("running", f"by process {worker.get('pid')} on {worker.get('host')}")
     if data not in (ours.get("data") or ()):
         return CellState(f"waiting for {data}")
