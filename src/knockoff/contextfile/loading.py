@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import io
 import linecache
 import sys
+import tokenize
 import types
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -111,6 +113,7 @@ def _executed(path: Path, source: bytes) -> tuple[types.ModuleType, Remainder | 
     module.__file__ = str(path)
     sys.modules[name] = module
     linecache.checkcache()  # modules beside the file may have changed, too
+    _show_as_source(path, source)
     try:
         code = compile(source, str(path), "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
@@ -123,6 +126,16 @@ def _executed(path: Path, source: bytes) -> tuple[types.ModuleType, Remainder | 
             failure.run(error)
             return module, failure
     return module, None
+
+
+def _show_as_source(path: Path, source: bytes) -> None:
+    """Have tracebacks and hashes see the text that is run, whatever is in the file meanwhile."""
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
+        text = io.TextIOWrapper(io.BytesIO(source), encoding).read()  # newlines as Python has them
+    except (SyntaxError, UnicodeDecodeError):  # what `compile` says of it is told
+        return
+    linecache.cache[str(path)] = (len(source), None, text.splitlines(keepends=True), str(path))
 
 
 @contextmanager

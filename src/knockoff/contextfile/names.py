@@ -29,7 +29,8 @@ DOCUMENT_NAMES: Final = frozenset(
     set_collection_name set_database state_management_replace_objects
     state_management_save_previous sum swap_revision sync to_ref update update_all
     update_forward_refs upsert use_state_management validate validate_self
-    fill_after_insert fill_after_update fill_before_insert fill_before_update is_stored key value
+    as_of fill_after_insert fill_after_update fill_before_insert fill_before_update is_stored
+    key value
     """.split()  # noqa: SIM905  # eighty strings in quotes are not easier to read
 )
 """Methods and attributes of a run document, Beanie's and ours; a test compares them with both."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bson import decode
 from pymongo import DESCENDING
+from pymongo.errors import DuplicateKeyError
 
 from knockoff.database.jobs import JOBS
 from knockoff.database.registry import VARIABLES
@@ -76,13 +77,19 @@ class TrashedFiles:
 
 async def begin(database: Database, session: Session | None = None, **about: Any) -> int:
     """Enter a deletion; its number."""
-    last = await database[DELETIONS].find_one(
-        {}, {"_id": 1}, sort=[("_id", DESCENDING)], session=session
-    )
-    number = int(last["_id"]) + 1 if last else 1
-    entry = {"_id": number, **about, "at": datetime.now(UTC), "rows": 0, "bytes": 0}
-    await database[DELETIONS].insert_one(entry, session=session)
-    return number
+    while True:
+        last = await database[DELETIONS].find_one(
+            {}, {"_id": 1}, sort=[("_id", DESCENDING)], session=session
+        )
+        number = int(last["_id"]) + 1 if last else 1
+        entry = {"_id": number, **about, "at": datetime.now(UTC), "rows": 0, "bytes": 0}
+        try:
+            await database[DELETIONS].insert_one(entry, session=session)
+        except DuplicateKeyError:
+            if session is not None:
+                raise
+            continue  # somebody else deletes just now
+        return number
 
 
 async def put(
@@ -196,10 +203,11 @@ async def empty(database: Database, numbers: Collection[int]) -> None:
     async def work(session: Session) -> None:
         named = {"$in": list(numbers)}
         await database[DELETIONS].delete_many({"_id": named}, session=session)
+        # together, since the numbers may be given anew from then on
+        await database[TRASH].delete_many({"deletion": named}, session=session)
 
     if numbers:
         await in_transaction(database, work)
-        await database[TRASH].delete_many({"deletion": {"$in": list(numbers)}})
 
 
 async def _tables(database: Database, session: Session) -> list[str]:

@@ -132,6 +132,7 @@ class LocalEngine:
                 yield session
             finally:
                 await session.close()
+        await self._save_memory()
 
     async def close(self) -> None:
         """End every process."""
@@ -164,7 +165,10 @@ class LocalEngine:
     async def _save_memory(self) -> None:
         """End processes that fill no run, those first that were used longest ago."""
         self._retired = [each for each in self._retired if not each.is_gone]
-        others = [(path, each) for path, each in self._zygotes.items() if each.is_idle][:-1]
+        if len(self._zygotes) < 2:  # the only one is used again
+            return
+        last = next(reversed(self._zygotes))
+        others = [(p, each) for p, each in self._zygotes.items() if each.is_idle and p != last]
         sizes = await asyncio.to_thread(lambda: [each.memory() for _, each in others])
         total = sum(sizes)
         for (path, zygote), size in zip(others, sizes, strict=True):

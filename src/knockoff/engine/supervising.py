@@ -73,7 +73,10 @@ class SupervisedSession:
         self._zygote = zygote
         self._processors = processors
         self._one_by_one = one_by_one
-        self._holds_it = False
+        self._holds_it: str | None = None
+        """The variable for which this session holds `one_by_one`."""
+        self._home: Zygote | None = None
+        """Of all processes of this run, so that all run the same code."""
         self._context: ContextDescription | None = None
         self._variables: dict[str, VariableDescription] = {}
         self._schedule = Schedule({}, ())
@@ -99,7 +102,9 @@ class SupervisedSession:
             The context file cannot be loaded any more or has lost this table, or the
             interpreter cannot be started.
         """
-        zygote = await self._zygote()
+        zygote = self._home
+        if zygote is None or not zygote.takes_more:
+            zygote = self._home = await self._zygote()
         self._context = zygote.description
         self._variables = _variables(zygote.description, self._task.collection)
         used = {lane.number for lane in self._lanes}
@@ -151,15 +156,17 @@ class SupervisedSession:
     async def close(self) -> None:
         """Let the processes go; kill those that are left in the middle of their work."""
         lanes, self._lanes = self._lanes, []
-        for lane in lanes:
-            await lane.leave()
-        if self._is_filling:
-            await asyncio.gather(*(lane.fork.killed() for lane in lanes))
-            self._spools |= {Path(lane.fork.order.spool) for lane in lanes}
-        else:
+        try:
             for lane in lanes:
-                lane.fork.close()  # it removes its spool itself
-        self._let_others()
+                await lane.leave()
+            if self._is_filling:
+                self._spools |= {Path(lane.fork.order.spool) for lane in lanes}
+                await asyncio.gather(*(lane.fork.killed() for lane in lanes))
+            else:
+                for lane in lanes:
+                    lane.fork.close()  # it removes its spool itself
+        finally:
+            self._let_others()
         if not self._told_by:
             for spool in self._spools:
                 await asyncio.to_thread(spool.unlink, missing_ok=True)
@@ -197,11 +204,14 @@ class SupervisedSession:
     async def _hand_all_to_one(self) -> None:
         """Let one process run all that can be run by it, without a word between two of them."""
         first = self._pending[0]
-        lane = self._idle_for(first) or await self.open()
         given: list[str] = []
-        if self._is_for_a_cluster(first):
+        if self._is_for_a_cluster(first) and self._holds_it != first:
             await self._one_by_one.acquire()
-            self._holds_it = True
+            self._holds_it = first
+        for gone in [each for each in self._lanes if each.is_gone]:
+            await self._forget(gone)
+        lane = self._idle_for(first) or await self.open()
+        if self._is_for_a_cluster(first):
             given.append(first)
         else:
             for name in self._pending:
@@ -246,8 +256,8 @@ class SupervisedSession:
         return name in self._variables and self._variables[name].cluster
 
     def _let_others(self) -> None:
-        if self._holds_it:
-            self._holds_it = False
+        if self._holds_it is not None:
+            self._holds_it = None
             self._one_by_one.release()
 
     # What they say
@@ -323,6 +333,8 @@ class SupervisedSession:
         again = isinstance(message, Started) and message.variable == lane.running
         if lane.running is not None and self._is_transient(lane.running) and not again:
             self._end(lane, lane.running)
+        if lane.running is not None and not again and not isinstance(message, Result):
+            yield self._unanswered(lane, lane.running)
         if isinstance(message, Started):
             name = message.variable
             self._tries[name] += 1
@@ -335,16 +347,21 @@ class SupervisedSession:
             yield message
         else:
             lane.rest()
-            for name in lane.asked:
-                self._schedule.end(name)
-                if not self._is_transient(name):
-                    yield self._without_value(name, "failed", _UNANSWERED)
-            lane.asked.clear()
+            for name in tuple(lane.asked):
+                if self._is_transient(name):
+                    self._end(lane, name)
+                else:
+                    yield self._unanswered(lane, name)
+
+    def _unanswered(self, lane: Lane, name: str) -> Result:
+        """What is said of a variable of which its process says nothing."""
+        self._end(lane, name)
+        return self._without_value(name, "failed", _UNANSWERED)
 
     def _end(self, lane: Lane, name: str) -> None:
         lane.end(name)
         self._schedule.end(name)
-        if self._is_for_a_cluster(name):
+        if self._holds_it == name:
             self._let_others()
 
     async def _after_death(self, lane: Lane) -> list[Result]:
@@ -381,7 +398,6 @@ class SupervisedSession:
         """A process is gone; what it has not finished is pending again."""
         self._lanes.remove(lane)
         await lane.leave()
-        self._let_others()
         self._spools.add(Path(lane.fork.order.spool))
         back = {*lane.asked, *([lane.running] if lane.running else [])}
         pending = back | {*self._pending}
@@ -392,6 +408,8 @@ class SupervisedSession:
     ) -> list[Result]:
         """The result of a variable whose process is gone; none if nobody waits for it."""
         self._schedule.end(name)
+        if self._holds_it == name:
+            self._let_others()
         self._pending = [each for each in self._pending if each != name]
         result = self._without_value(name, outcome, problem)
         result = replace(

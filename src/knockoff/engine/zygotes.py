@@ -117,6 +117,11 @@ class Zygote(asyncio.Protocol):
         return self._process.returncode is not None
 
     @property
+    def takes_more(self) -> bool:
+        """Whether it can be forked, as one that was replaced can while runs of it go on."""
+        return self.is_alive and not (self._is_retired and not self._forks)
+
+    @property
     def is_idle(self) -> bool:
         """Whether no run is filled by it just now."""
         return not self._forks

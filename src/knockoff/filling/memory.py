@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from knockoff.filling.processes import data_size, limit_memory
+from knockoff.filling.processes import data_size, limit_memory, own_memory
 
 if TYPE_CHECKING:
     from knockoff.contextfile.description import VariableDescription
@@ -15,16 +15,22 @@ if TYPE_CHECKING:
 
 
 class Allowance:
-    """What the running variable of this process may have beyond what the process began with."""
+    """What the running variable of this process may have beyond what others have left in it."""
 
     def __init__(self, order: Order) -> None:
         self._order = order
-        self._at_rest = data_size()
+        self._at_rest = own_memory()
         self.memory: int | None = None
         """In bytes; None for no limit."""
 
     def grant(self, variable: VariableDescription) -> int | None:
-        """Let a variable begin, with the memory it asks for as far as the machine has that."""
+        """Let a variable begin, with the memory it asks for as far as the machine has that.
+
+        Returns
+        -------
+        :
+            Bytes that the process may have by then beyond those it began with.
+        """
         order, asked = self._order, variable.memory or self._order.memory
         self.memory = asked
         if asked is not None and order.most_memory is not None and asked > order.most_memory:
@@ -35,8 +41,11 @@ class Allowance:
                     f"--- {variable.name} asks for {gigabytes(asked)} of memory; {had}",
                     file=sys.stderr,
                 )
-        limit_memory(None if self.memory is None else self._at_rest + self.memory)
-        return self.memory
+        if self.memory is None:
+            limit_memory(None)
+            return None
+        limit_memory(data_size() + self.memory)
+        return self.memory + max(0, own_memory() - self._at_rest)
 
     def lift(self) -> None:
         """Let what is not a variable have what it needs."""

@@ -187,18 +187,19 @@ class Zygote:
         self._memory_seen_at = time.monotonic()
         runs: dict[str, list[tuple[float, _Fork]]] = {}
         for fork in self._forks.values():
-            allowed = fork.limits.memory()
-            if allowed == float("inf") or fork.cause != "":
-                continue
-            used = sum(map(own_memory, family(fork.pid))) - self._memory_at_rest
-            runs.setdefault(fork.order.log, []).append((used, fork))
-            if used > allowed:
-                fork.end("out of memory", within=0)
+            if fork.cause == "":
+                used = sum(map(own_memory, family(fork.pid))) - self._memory_at_rest
+                runs.setdefault(fork.order.log, []).append((used, fork))
+                if used > fork.limits.memory():
+                    fork.end("out of memory", within=0)
         for forks in runs.values():
-            allowed = max(fork.limits.memory() for _, fork in forks)
-            if len(forks) > 1 and sum(used for used, _ in forks) > allowed:
-                _, largest = max(forks, key=lambda each: each[0])
-                largest.end("out of memory", within=0)
+            at_work = [each for each in forks if each[1].limits.memory() != float("inf")]
+            if len(forks) > 1 and at_work:
+                wanted = max(fork.limits.memory() for _, fork in at_work)
+                allowed = max(wanted, at_work[0][1].order.memory or float("inf"))
+                if sum(used for used, _ in forks) > allowed:
+                    _, largest = max(at_work, key=lambda each: each[0])
+                    largest.end("out of memory", within=0)
 
     def _reap(self) -> None:
         """Bury what has ended; look before, so that its pid is not somebody else's yet."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import os
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 
 Looks = frozenset[tuple[str, int, int]]
 """Path, time of the last change in ns, and size in bytes, of the file and modules beside it."""
+
+BETWEEN_TRIES: Final = 30.0
+"""Seconds until a file is tried again for which no worker could be started."""
 
 WRITTEN_WITHIN: Final = 0.2
 """Seconds for which a file has to stay as it is until it is read: many editors empty it first."""
@@ -46,6 +50,8 @@ class ContextWatch:
         self._engine = engine
         self._context_file = context_file
         self._refused: Looks | None = None
+        self._again_at = math.inf
+        """When to try again what was refused although it may be good, on the loop's clock."""
         self._seen: Looks | None = None
         self._users: dict[int, int] = {}
         self._former: list[Tables] = []
@@ -67,7 +73,8 @@ class ContextWatch:
         A file that is being written just now is left for the next look.
         """
         looks = await asyncio.to_thread(looks_of, self._context_file)
-        if looks == self._refused:
+        now = asyncio.get_running_loop().time()
+        if looks == self._refused and now < self._again_at:
             return
         if looks != self._seen:
             await asyncio.sleep(WRITTEN_WITHIN)
@@ -82,8 +89,11 @@ class ContextWatch:
             filler = ServiceFiller(context)
             tables = await open_tables(self._database, context, filler, register_it=True)
         except (ContextFileError, WorkerError) as error:
-            log.error("The context file is used as it was before, because:\n%s", error)
+            if looks != self._refused:
+                log.error("The context file is used as it was before, because:\n%s", error)
             self._refused = looks
+            # what is wrong with a file is mended in it; what is wrong with a worker may pass
+            self._again_at = now + BETWEEN_TRIES if isinstance(error, WorkerError) else math.inf
             await note_refusal(self._database, self.tables.context.source_hash, str(error))
             return
         self._refused = None

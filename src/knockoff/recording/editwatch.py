@@ -73,6 +73,9 @@ class EditWatch:
             except (DatabaseError, PyMongoError) as error:
                 log.info("An edit of %s waits to be looked at: %s", edit.row, error)
                 await asyncio.sleep(PAUSE)
+            except Exception:  # what people write into a row must not end the night shift
+                log.exception("An edit of %s could not be looked at", edit.row)
+                return
             else:
                 return
 

@@ -54,6 +54,9 @@ log = logging.getLogger(__name__)
 LONGEST_PAUSE = 10.0
 """Seconds between two tries to store results while MongoDB is away."""
 
+GOODBYE = 2.0
+"""Seconds for storing what is finished when a run is stopped."""
+
 PATIENCE_BEFORE_TELLING = 0.05
 """Seconds that a variable runs before the row says so; most are done by then."""
 
@@ -209,6 +212,7 @@ class RowFill:
         The last ones are left to `close`, which has something to write anyway.
         """
         waiting: list[Result] = []
+        in_hand: list[Result] = []
         started: dict[str, None] = {}
         news = asyncio.Event()
         missing = len(names) - sum(self._is_silent(name) for name in names)
@@ -220,8 +224,9 @@ class RowFill:
                 if not waiting:
                     await _quiet(news, PATIENCE_BEFORE_TELLING)
                 if missing and (waiting or started):
-                    batch, waiting[:] = list(waiting), []
-                    await self._store(batch, running=", ".join(started) or None)
+                    in_hand[:], waiting[:] = waiting, []
+                    await self._store(in_hand, running=", ".join(started) or None)
+                    in_hand.clear()
 
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -240,7 +245,23 @@ class RowFill:
                     news.set()
         except BaseExceptionGroup as group:  # whichever failed first is the reason
             raise group.exceptions[0] from group
+        except asyncio.CancelledError:
+            await self._stored_in_time([*in_hand, *waiting])
+            raise
         self._left.extend(waiting)
+
+    async def _stored_in_time(self, results: Sequence[Result]) -> None:
+        """Store what was finished before somebody stopped the rest, unless that takes long.
+
+        Also what was being written when that happened: to write it twice does no harm.
+        """
+        if not results:
+            return
+        try:
+            async with asyncio.timeout(GOODBYE):
+                await self._store(results)
+        except (TimeoutError, SupersededError, RowMissingError) as error:
+            log.warning("%s: %d results were not stored: %r", self._place.key, len(results), error)
 
     def _is_silent(self, name: str) -> bool:
         return name != START_TIME and self._place.table.variable(name).transient
@@ -251,11 +272,13 @@ class RowFill:
         *,
         running: str | None = None,
         last: RowChange | None = None,
+        carried: RowChange | None = None,
     ) -> None:
+        """Write results and what follows from them; `carried` is from a try that was refused."""
         place = self._place
         results = [to_be_launched(each, place) for each in results]
         old = superseded(self._row, results, place)
-        outside = RowChange()
+        outside = carried or RowChange()
         for result in results:
             outside.add(outside_change(self._row, result))
             for name, value in result.fields.items():
@@ -282,7 +305,8 @@ class RowFill:
         change.add(outside)
         if results and (size := stored_size(self._row)) > LARGEST_ROW:
             error = UnstorableError(f"the row would have {size} bytes, and 1 MB is the limit.")
-            await self._store_without(results, error, running=running, last=last)
+            await self._store_without(results, error, outside, running=running, last=last)
+            end_superseded(old)
             return
         if not self.stored:
             self._waiting.extend(results)
@@ -297,7 +321,8 @@ class RowFill:
             past = past_previews(kept, previews)
             await self._written(change, kept, previews, stale, past)
         except UnstorableError as error:
-            await self._store_without(results, error, running=running, last=last)
+            await self._store_without(results, error, outside, running=running, last=last)
+            end_superseded(old)
             return
         end_superseded(old)
         await launched(results, place)
@@ -341,6 +366,7 @@ class RowFill:
         self,
         results: Sequence[Result],
         error: UnstorableError,
+        carried: RowChange,
         *,
         running: str | None,
         last: RowChange | None,
@@ -351,15 +377,15 @@ class RowFill:
                 remove_at(self._row, name)
         if len(results) > 1:
             for each in results:
-                await self._store([each], running=running)
+                await self._store([each], running=running, carried=carried)
             if last is not None:
-                await self._store([], last=last)
+                await self._store([], last=last, carried=carried)
             return
         if not results or results[0].problem is not None:
             raise error
         problem = CellProblem(type(error).__name__, str(error))
         refused = replace(results[0], outcome="failed", problem=problem, cells={})
-        await self._store([refused], running=running, last=last)
+        await self._store([refused], running=running, last=last, carried=carried)
 
     def _previews(
         self, results: Sequence[Result], provenance: Provenance

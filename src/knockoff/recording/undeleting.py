@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +15,7 @@ from knockoff.database.rows import change_together
 from knockoff.database.transactions import in_transaction, raw
 from knockoff.errors import EditError
 from knockoff.recording.cellparts import has_result, places_of, returned
+from knockoff.recording.tasks import remove_at
 from knockoff.runs.stamps import dotted
 
 if TYPE_CHECKING:
@@ -212,7 +214,7 @@ async def _returned(
     if now is None:
         undone.missing.add(run)
         return False
-    if now.get("knockoff", {}).get("updated_at") == trash.understood(item).get("after"):
+    if _is_untouched(now, trash.understood(item), name):
         await raw(database, table).replace_one({"_id": document["_id"]}, document, session=session)
     elif has_result(now, name):
         undone.newer.add(f"{table}/{run}/{name}")
@@ -222,6 +224,18 @@ async def _returned(
         await change_together(database, session, table, document["_id"], change)
     undone.rows.add(run)
     return True
+
+
+def _is_untouched(now: Any, item: Any, name: str) -> bool:
+    """Whether nobody has changed a row since: neither we, nor another program by its fields."""
+
+    def others(row: Any) -> str:
+        fields = {each: value for each, value in deepcopy(dict(row)).items() if each != "knockoff"}
+        remove_at(fields, name)
+        return repr(fields)  # in which NaN is the same as NaN
+
+    is_as_left = now.get("knockoff", {}).get("updated_at") == item.get("after")
+    return bool(is_as_left) and others(now) == others(item["document"])
 
 
 async def _put_if_missing(
