@@ -166,8 +166,8 @@ def test_doctor_has_a_line_for_each_thing(knockoff: Shell) -> None:
     assert found.pop("disk") in ("ok", "warning")
     assert found == dict.fromkeys(
         (
-            *("workspace", "permissions", "data", "interpreter", "sandbox", "context file"),
-            "server",
+            *("workspace", "permissions", "data", "limits", "interpreter", "sandbox"),
+            *("context file", "server"),
         ),
         "ok",
     )
