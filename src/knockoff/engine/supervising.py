@@ -139,9 +139,11 @@ class SupervisedSession:
                 self._pending.clear()
                 continue
             lane, message = await self._next()
-            if lane is not None:
-                async for each in self._heard(lane, message):
-                    yield each
+            if lane is None:
+                await asyncio.sleep(0)  # whatever comes, the loop must hear of it
+                continue
+            async for each in self._heard(lane, message):
+                yield each
         self._is_filling = False
         yield Filled(len(wanted))
 
@@ -292,8 +294,9 @@ class SupervisedSession:
                 if self._schedule.fits(name, (), others) and not self._is_for_a_cluster(name)
             ]
             if now >= lane.since + PATIENCE and can:
-                self._pending += lane.take_back()
-                found = True
+                back = lane.take_back()  # none, if it has begun the last of them just now
+                self._pending += back
+                found = found or bool(back)
         if found:
             order = {name: place for place, name in enumerate(self._schedule.left)}
             self._pending.sort(key=order.__getitem__)
