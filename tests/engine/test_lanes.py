@@ -287,3 +287,14 @@ class Runs(Run):
     told = await computed(wide, body, "one", "double", "two")
 
     assert told["two"].cell.value == 42
+
+
+async def test_variables_that_end_just_as_others_are_taken_back_are_all_heard(wide: Place) -> None:
+    """What a process begins in the same moment is not to be had back, and is no reason to wait."""
+    one = '@Variable\ndef v{0}(run: "meta#run_number"):\n    time.sleep(0.02)\n    return {0}\n'
+    names = [f"v{number}" for number in range(12)]
+    context = wide.context(MEETING + "".join(map(one.format, range(12))), alone=True)
+    async with open_engine(wide.settings) as engine:
+        for run in range(1, 9):
+            told = await results(engine, context, wide.task(run=run), names)
+            assert values(told) == {name: number for number, name in enumerate(names)}
