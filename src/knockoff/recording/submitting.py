@@ -107,7 +107,11 @@ async def submit(
     key: RunKey,
     submission: Submission,
 ) -> Submitted:
-    """Store values or errors, all of them or none, and have computed what reads them.
+    """Store values or errors, and have computed what reads them.
+
+    All are looked at before the first is stored. They are stored one after the other, so
+    that a run which is deleted meanwhile, or a value that MongoDB refuses, leaves those
+    before it in their cells.
 
     A value counts as made by the code of now; one that a launched program submits, as
     made by the code and from the inputs of when that was launched.
