@@ -270,6 +270,9 @@ async def left_behind() -> dict[str, int]:
         "processes": len(children),
         "descriptors": len(os.listdir("/proc/self/fd")),  # noqa: PTH208
         "registered": len(ActionRegistry._actions),
-        "classes": sum(isinstance(each, type) and issubclass(each, Document) for each in objects),
+        # By their own type: isinstance asks a weak proxy's object, which may be gone.
+        "classes": sum(
+            issubclass(type(each), type) and issubclass(each, Document) for each in objects
+        ),
         "objects": len(objects),
     }
