@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from knockoff.database.jobs import owner_of
+from knockoff.database.owners import owner_of
 from knockoff.database.rows import RowChange, change_row
 from knockoff.engine.launching import Launcher
 from knockoff.recording.cancelling import cancel

@@ -12,7 +12,8 @@ from knockoff.contextfile.description import (
     TableDescription,
     VariableDescription,
 )
-from knockoff.database.jobs import JOBS, this_owner
+from knockoff.database.jobs import JOBS
+from knockoff.database.owners import this_owner
 from knockoff.database.registry import register
 from knockoff.database.results import add_history
 from knockoff.recording.reasons import Reasons

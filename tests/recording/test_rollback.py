@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from knockoff.database.jobs import this_owner
+from knockoff.database.owners import this_owner
 from knockoff.database.results import HISTORY, PAST_PREVIEWS, PREVIEWS
 from knockoff.errors import EditError
 from knockoff.recording.dueness import Wish, plan

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 from dataclasses import asdict
 from datetime import UTC
@@ -103,6 +102,7 @@ def undelete(
 
 async def _without_runs(workspace: Workspace, settings: Settings, runs: Sequence[int]) -> None:
     from knockoff.database.opening import open_database
+    from knockoff.database.owners import this_person
     from knockoff.errors import KnockoffError
     from knockoff.recording.deleting import delete_run
 
@@ -111,7 +111,7 @@ async def _without_runs(workspace: Workspace, settings: Settings, runs: Sequence
         try:
             for run in runs:
                 try:
-                    done.append(await delete_run(database, run, by=getpass.getuser()))
+                    done.append(await delete_run(database, run, by=this_person()))
                 except KnockoffError as error:
                     if len(runs) == 1:
                         raise
@@ -139,6 +139,7 @@ async def _without_column(
 ) -> None:
     from knockoff.cli.reading import tables_of
     from knockoff.database.opening import open_database
+    from knockoff.database.owners import this_person
     from knockoff.errors import EditError
     from knockoff.recording.deleting import delete_column
 
@@ -156,7 +157,7 @@ async def _without_column(
             names = [str(each.get("table", "run")) for each in found]
             raise EditError(f"{name} is in {', '.join(names)}. Say which: --table {names[0]}.")
         column = found[0]
-        deletion, runs = await delete_column(database, column, by=getpass.getuser())
+        deletion, runs = await delete_column(database, column, by=this_person())
         await _files_written(database, workspace, runs)
     is_former = bool(column.get("former"))
     say(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -116,6 +115,7 @@ async def _cancelled(
 ) -> Cancelled:
     from knockoff.database.jobs import job_entries
     from knockoff.database.opening import open_database
+    from knockoff.database.owners import this_person
     from knockoff.database.registry import current_context
     from knockoff.recording.cancelling import Cancelled, cancel
     from knockoff.recording.outside import waiting_in
@@ -130,7 +130,7 @@ async def _cancelled(
             entries = await job_entries(database, ("queued", "running"))
             waiting = await waiting_in(database, [each.collection for each in context.tables])
             runs = sorted({each.run for each in entries} | {each.key.run for each in waiting})
-        return await cancel(database, context, runs, by=getpass.getuser(), patience=PATIENCE)
+        return await cancel(database, context, runs, by=this_person(), patience=PATIENCE)
 
 
 def _plain(entry: JobEntry) -> dict[str, Any]:

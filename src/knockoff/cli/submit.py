@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 from pathlib import Path  # noqa: TC003  # typer reads it
 from typing import TYPE_CHECKING, Annotated, Any
@@ -168,10 +167,12 @@ async def _told(
 
 
 def _plain(proposal: int, run: int, done: Submitted) -> dict[str, Any]:
+    from knockoff.database.owners import this_person
+
     return {
         "proposal": proposal,
         "run": run,
-        "by": getpass.getuser(),
+        "by": this_person(),
         "attempt": done.label,
         "columns": list(done.columns),
         "dependants": list(done.dependants),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import sys
 from datetime import UTC
 from typing import TYPE_CHECKING, Annotated
@@ -50,13 +49,14 @@ def tui(
 async def watch(workspace: Workspace, settings: Settings, table: str | None = None) -> None:
     """Show a table until somebody quits."""
     from knockoff.database.opening import open_database
+    from knockoff.database.owners import this_person
     from knockoff.database.tables import TableReader
     from knockoff.tui.app import RunTableApp
 
     async with open_database(workspace, settings) as database:
         name = table or await _first_table(database)
         await RunTableApp(
-            TableReader(database, name, getpass.getuser()),
+            TableReader(database, name, this_person()),
             Typist(database, name, settings.time_zone),
             Draughtsman(workspace.arrays_folder, database, name),
             title=f"p{workspace.proposal}",

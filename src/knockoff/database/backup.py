@@ -7,7 +7,6 @@ the history last, so that what happens meanwhile is seen as not done yet, never 
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 import re
 import socket
@@ -20,6 +19,7 @@ from bson import json_util
 from knockoff.database.backupfile import CHUNK, Manifest, SavedCollection, written_aside
 from knockoff.database.jobs import JOBS
 from knockoff.database.layout import LAYOUT
+from knockoff.database.owners import this_person
 from knockoff.database.results import HISTORY, PREVIEWS
 from knockoff.database.transactions import raw
 
@@ -72,7 +72,7 @@ async def back_up(
             proposal=proposal,
             layout=LAYOUT,
             made_at=datetime.now(UTC).isoformat(timespec="seconds"),
-            made_by=f"{getpass.getuser()}@{socket.gethostname()}",
+            made_by=f"{this_person()}@{socket.gethostname()}",
             knockoff=version("knockoff"),
             collections=collections,
             arrays=members,

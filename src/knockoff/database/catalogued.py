@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 import socket
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
+from knockoff.database.owners import this_person
 from knockoff.database.results import add_history
 from knockoff.database.rows import RowChange, change_row
 
@@ -97,7 +97,7 @@ async def keep_for_ever(
                 "seconds": 0.0,
                 "peak_memory": 0,
                 "host": socket.gethostname(),
-                "user": getpass.getuser(),
+                "user": this_person(),
                 "versions": {"knockoff": version("knockoff")},
                 "fields": {f"mymdc#{field}": value},
             }

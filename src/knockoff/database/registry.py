@@ -127,6 +127,11 @@ async def current_table(database: Database, collection: str) -> TableDescription
     return next((each for each in tables if each.collection == collection), None)
 
 
+async def table_names(database: Database) -> list[str]:
+    """Every table that a context file of this proposal has had, in the order of the alphabet."""
+    return sorted(str(each) for each in await database[VARIABLES].distinct("table"))
+
+
 async def context_of(database: Database, source_hash: str) -> dict[str, Any] | None:
     """A context file that was used once: ``source``, ``description``, ``first_used_at``, …."""
     found: dict[str, Any] | None = await database[CONTEXTS].find_one({"_id": source_hash})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pymongo import DESCENDING
 
-from knockoff.database.registry import CONTEXTS, VARIABLES
+from knockoff.database.registry import CONTEXTS, VARIABLES, table_names
 from knockoff.database.results import PREVIEWS
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ async def when_changed(
     changed: dict[int, datetime] = {}
     condition = {} if runs is None else {"run": {"$in": list(runs)}}
     fields = {"run": 1, "knockoff.updated_at": 1}
-    for table in await database[VARIABLES].distinct("table"):
+    for table in await table_names(database):
         async for row in database[table].find(condition, fields):
             run = int(row["run"])
             changed[run] = max(changed.get(run, _LONG_AGO), _changed(row))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pymongo import UpdateOne
 
 from knockoff.database.jobs import is_running
-from knockoff.database.registry import VARIABLES
+from knockoff.database.registry import table_names
 from knockoff.database.results import HISTORY, PAST_PREVIEWS
 from knockoff.runkey import RunKey
 
@@ -53,7 +53,7 @@ async def in_use(database: Database, proposal: int, runs: Collection[int] | None
     there: set[int] = set()
     busy: set[int] = set()
     fields = {"run": 1, "knockoff.arrays": 1, "knockoff.active": 1}
-    for table in await database[VARIABLES].distinct("table"):
+    for table in await table_names(database):
         async for row in database[table].find(_of(runs), fields):
             run, ours = int(row["run"]), row.get("knockoff", {})
             there.add(run)
@@ -67,7 +67,7 @@ async def in_use(database: Database, proposal: int, runs: Collection[int] | None
 async def named_files(database: Database, runs: Collection[int]) -> frozenset[str]:
     """Files that references in the rows of these runs name just now."""
     files: set[str] = set()
-    for table in await database[VARIABLES].distinct("table"):
+    for table in await table_names(database):
         async for row in database[table].find(_of(runs), {"knockoff.arrays": 1}):
             arrays = row.get("knockoff", {}).get("arrays", {})
             files.update(str(each.get("file")) for each in arrays.values())

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from knockoff.database.jobs import this_owner
+from knockoff.database.owners import this_owner
 from knockoff.database.rows import RowChange, change_row, find_row, take
 from knockoff.errors import RunDataError
 from knockoff.recording.neighbours import (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from knockoff.database import trash
 from knockoff.database.jobs import JOBS, refuse_while_worked_on, retire
 from knockoff.database.notes import EDITS, NOTES
-from knockoff.database.registry import VARIABLES, column_id, current_table
+from knockoff.database.registry import VARIABLES, column_id, current_table, table_names
 from knockoff.database.results import HISTORY, PREVIEWS
 from knockoff.database.rows import RowChange, change_together
 from knockoff.database.transactions import in_transaction, raw
@@ -43,7 +43,7 @@ async def delete_run(database: Database, run: int, *, by: str) -> trash.Deletion
     AtWorkError
         It is being computed.
     """
-    tables = await database[VARIABLES].distinct("table")
+    tables = await table_names(database)
 
     async def work(session: Session) -> int:
         await refuse_while_worked_on(database, [run], session)

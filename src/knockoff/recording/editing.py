@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from knockoff.contextfile.problems import nearest
 from knockoff.database.notes import log_edit, note
+from knockoff.database.owners import this_person
 from knockoff.errors import EditError
 from knockoff.recording.typed import typed
 from knockoff.runs.documents import PEOPLES_FIELDS
@@ -32,7 +32,7 @@ class Editing:
         self._zone = zone
         self._database = database
         self.tables = tables
-        self._by = by or getpass.getuser()
+        self._by = by or this_person()
 
     async def comment(self, key: RunKey, text: str) -> int:
         """Write the comment of a run, in place of the one before; in how many tables it shows."""

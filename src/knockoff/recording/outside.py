@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from knockoff.database.jobs import is_dead, owner_of
+from knockoff.database.owners import is_dead, owner_of
 from knockoff.database.rows import RowChange, change_row
 from knockoff.engine.launching import LaunchError, launch_id
 from knockoff.filling.messages import WAITING_FOR_OUTSIDE, CellProblem

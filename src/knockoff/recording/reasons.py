@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
-from knockoff.database.jobs import JOBS, is_dead
+from knockoff.database.jobs import JOBS
 from knockoff.database.notes import edits_of
+from knockoff.database.owners import is_dead
 from knockoff.database.registry import contexts_with, current_context
 from knockoff.errors import ContextFileError
 from knockoff.filling.messages import WAITING_FOR_OUTSIDE

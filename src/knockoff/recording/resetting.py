@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.arrays.sweeping import StoredFile, files_in, remove
 from knockoff.database.jobs import JOBS, RETIRED, refuse_while_worked_on, retire
-from knockoff.database.registry import VARIABLES, current_table
+from knockoff.database.registry import VARIABLES, current_table, table_names
 from knockoff.database.results import COMPUTED, HISTORY, PREVIEWS, amount, drop_results
 from knockoff.database.rows import RowChange, change_alike, change_together
 from knockoff.database.transactions import in_transaction
@@ -78,7 +78,7 @@ class Amounts:
 async def foretell(database: Database, folder: Path, proposal: int, choice: Choice) -> Amounts:
     """How much would go; nothing is changed."""
     rows = results = 0
-    for table in await _tables(database):
+    for table in await table_names(database):
         number, of_table = await _results_of(database, table)
         rows, results = rows + number, results + of_table
     nothing = (0, 0)
@@ -102,7 +102,7 @@ async def reset(database: Database, folder: Path, proposal: int, choice: Choice)
     """
     await refuse_while_worked_on(database)
     files = await _named(database, folder, proposal) if choice.arrays else ()
-    for table in await _tables(database):
+    for table in await table_names(database):
         described = await current_table(database, table)
         columns = await _computed_columns(database, table)
         keys = await database[table].find({}, {"run": 1}).sort("run", 1).to_list(None)
@@ -192,10 +192,6 @@ async def _removed(
     await mark_swept(database, [each for each in known if each.file in names])
     failed = await asyncio.to_thread(remove, folder, going)
     return [f"{folder / each.file}: {reason}" for each, reason in failed]
-
-
-async def _tables(database: Database) -> list[str]:
-    return sorted(str(each) for each in await database[VARIABLES].distinct("table"))
 
 
 async def _computed_columns(database: Database, table: str) -> list[str]:

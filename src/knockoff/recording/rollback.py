@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from knockoff.database.owners import this_person
 from knockoff.database.registry import current_context
 from knockoff.database.restoring import Restoration, past_previews, restore
 from knockoff.database.rows import RowChange, find_row, release_of_the_dead
@@ -133,7 +133,7 @@ class RollBack:
         context = await self._context()
         variable = _variable_in(context, self.table, source)
         now = datetime.now(UTC)
-        by = getpass.getuser()
+        by = this_person()
         entry = self._entry(source, now, by)
         change = _change(source.entry, variable, _typed(context, self.table))
         name = slashed(str(source.entry["variable"]))

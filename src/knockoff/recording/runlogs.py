@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.database.jobs import job_entries, open_jobs
-from knockoff.database.registry import VARIABLES
+from knockoff.database.registry import table_names
 from knockoff.errors import RunDataError
 from knockoff.filling.sections import (
     heading_in,
@@ -227,7 +227,7 @@ async def followed(
     NoLogError, NoAttemptError
         The jobs are done, and there is nothing to be read.
     """
-    tables = await database[VARIABLES].distinct("table")
+    tables = await table_names(database)
     clock = asyncio.get_running_loop().time
     at_work, is_told = clock(), False
     while True:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import getpass
 import socket
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.arrays.wire import from_json
+from knockoff.database.owners import this_person
 from knockoff.database.rows import RowChange
 from knockoff.filling.filling import START_TIME
 from knockoff.filling.messages import CellResult
@@ -148,7 +148,7 @@ def _our_host() -> str:
 
 @cache
 def _our_user() -> str:
-    return getpass.getuser()
+    return this_person()
 
 
 @cache

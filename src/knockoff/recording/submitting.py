@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import socket
 import time
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from knockoff.arrays.values import stored_size
 from knockoff.arrays.wire import type_name
 from knockoff.contextfile.problems import nearest
 from knockoff.database.jobs import ask
+from knockoff.database.owners import this_person
 from knockoff.database.results import add_history, put_previews
 from knockoff.database.rows import RowChange, RowMissingError, change_row, find_row, next_submission
 from knockoff.errors import EditError
@@ -454,7 +454,7 @@ async def _write(
         problem=whole,
         started_at=time.time(),
     )
-    by = f"{SUBMITTED_BY}{getpass.getuser()}@{socket.gethostname()}"
+    by = f"{SUBMITTED_BY}{this_person()}@{socket.gethostname()}"
     provenance = Provenance(
         key=key,
         label=label,
