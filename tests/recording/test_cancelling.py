@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from knockoff.database.jobs import JOBS, claim, job_entries
+from knockoff.database.jobentries import job_entries
+from knockoff.database.jobs import JOBS, claim
 from knockoff.database.rows import RowChange, change_row
 from knockoff.recording.cancelling import cancel
 from knockoff.recording.opening import open_recorder

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from bson.raw_bson import RawBSONDocument
 
-from knockoff.database.jobs import AtWorkError, claim, finish
+from knockoff.database.jobentries import AtWorkError
+from knockoff.database.jobs import claim, finish
 from knockoff.database.results import HISTORY, PREVIEWS
 from knockoff.database.rows import RowMissingError
 from knockoff.database.transactions import RAW

@@ -13,7 +13,8 @@ from tests.recording.test_deleting import (
     workspace_of,
 )
 
-from knockoff.database.jobs import AtWorkError, claim
+from knockoff.database.jobentries import AtWorkError
+from knockoff.database.jobs import claim
 from knockoff.database.results import HISTORY, PREVIEWS
 from knockoff.recording.deleting import delete_column
 from knockoff.recording.opening import open_recorder

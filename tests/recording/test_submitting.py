@@ -11,7 +11,7 @@ import pytest
 import knockoff
 from knockoff.arrays.reading import read_array
 from knockoff.arrays.references import ArrayReference
-from knockoff.database.jobs import job_entries
+from knockoff.database.jobentries import job_entries
 from knockoff.database.results import PREVIEWS
 from knockoff.database.rows import RowMissingError
 from knockoff.errors import ArrayError, RunKeyError, VariableError, WorkspaceError

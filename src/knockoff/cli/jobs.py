@@ -16,7 +16,7 @@ from knockoff.cli.words import examples, say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from knockoff.database.jobs import JobEntry
+    from knockoff.database.jobentries import JobEntry
     from knockoff.recording.cancelling import Cancelled
     from knockoff.settings import Settings
     from knockoff.workspace import Workspace
@@ -103,7 +103,7 @@ def cancel(
 
 
 async def _listed(workspace: Workspace, settings: Settings) -> list[JobEntry]:
-    from knockoff.database.jobs import job_entries
+    from knockoff.database.jobentries import job_entries
     from knockoff.database.opening import open_database
 
     async with open_database(workspace, settings) as database:
@@ -113,7 +113,7 @@ async def _listed(workspace: Workspace, settings: Settings) -> list[JobEntry]:
 async def _cancelled(
     workspace: Workspace, settings: Settings, runs: Sequence[int] | None
 ) -> Cancelled:
-    from knockoff.database.jobs import job_entries
+    from knockoff.database.jobentries import job_entries
     from knockoff.database.opening import open_database
     from knockoff.database.owners import this_person
     from knockoff.database.registry import current_context

@@ -77,7 +77,7 @@ async def _reset(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    from knockoff.database.jobs import refuse_while_worked_on
+    from knockoff.database.jobentries import refuse_while_worked_on
     from knockoff.database.opening import open_database
     from knockoff.recording.resetting import foretell, reset
     from knockoff.recording.runfiles import RunFiles

@@ -18,7 +18,7 @@ from bson.raw_bson import RawBSONDocument
 
 from knockoff.database.backup import STAGING
 from knockoff.database.backupfile import BackupError, array_name
-from knockoff.database.jobs import refuse_while_worked_on
+from knockoff.database.jobentries import refuse_while_worked_on
 from knockoff.database.layout import COLLECTION, LAYOUT, RESTORING
 from knockoff.database.transactions import raw
 from knockoff.workspace import FILE_MODE

@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from knockoff.database.jobs import ask_to_stop, cancel_idle, job_entries
+from knockoff.database.jobentries import cancel_idle, job_entries
+from knockoff.database.jobs import ask_to_stop
 from knockoff.database.rows import RowChange, change_row, find_row
 from knockoff.filling.messages import WAITING_FOR_OUTSIDE
 from knockoff.recording.neighbours import NO_NEIGHBOURS, WAITING, demand_of, neighbours_of
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
         VariableDescription,
     )
     from knockoff.database.client import Database
-    from knockoff.database.jobs import Job, JobEntry
+    from knockoff.database.jobentries import JobEntry
+    from knockoff.database.jobs import Job
     from knockoff.recording.outside import Waiting
 
 CANCELLED: Final = "cancelled"

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.database import trash
-from knockoff.database.jobs import JOBS, refuse_while_worked_on, retire
+from knockoff.database.jobentries import refuse_while_worked_on, retire
+from knockoff.database.jobs import JOBS
 from knockoff.database.notes import EDITS, NOTES
 from knockoff.database.registry import VARIABLES, column_id, current_table, table_names
 from knockoff.database.results import HISTORY, PREVIEWS

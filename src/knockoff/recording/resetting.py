@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.arrays.sweeping import StoredFile, files_in, remove
-from knockoff.database.jobs import JOBS, RETIRED, refuse_while_worked_on, retire
+from knockoff.database.jobentries import refuse_while_worked_on, retire
+from knockoff.database.jobs import JOBS, RETIRED
 from knockoff.database.registry import VARIABLES, current_table, table_names
 from knockoff.database.results import COMPUTED, HISTORY, PREVIEWS, amount, drop_results
 from knockoff.database.rows import RowChange, change_alike, change_together

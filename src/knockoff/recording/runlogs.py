@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from knockoff.database.jobs import job_entries, open_jobs
+from knockoff.database.jobentries import job_entries
+from knockoff.database.jobs import open_jobs
 from knockoff.database.registry import table_names
 from knockoff.errors import RunDataError
 from knockoff.filling.sections import (

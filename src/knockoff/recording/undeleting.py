@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.database import trash
-from knockoff.database.jobs import JOBS, RETIRED, refuse_while_worked_on
+from knockoff.database.jobentries import refuse_while_worked_on
+from knockoff.database.jobs import JOBS, RETIRED
 from knockoff.database.notes import NOTES
 from knockoff.database.registry import VARIABLES, current_table
 from knockoff.database.results import PREVIEWS
