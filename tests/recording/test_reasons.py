@@ -81,6 +81,15 @@ async def known(database: Database) -> Database:
             "has timed out: stopped after 5 s.",
         ),
         (
+            {
+                "state": "timed out",
+                "message": "stopped after 2 s. Let it take longer.",
+                "line": 7,
+                "context_line": "    while True:",
+            },
+            "has timed out at context.py:7 (`while True:`): stopped after 2 s. Let it take longer.",
+        ),
+        (
             {"state": "killed", "kind": "SIGSEGV", "message": "killed by signal 11: a crash."},
             "was killed: killed by signal 11: a crash.",
         ),

@@ -261,10 +261,9 @@ class Reasons:
             said = f"is {state}: {rest}" if state != "waiting" else f"is waiting for {rest}"
         else:
             where = f" at {self._file()}:{problem['line']}" if problem.get("line") else ""
+            code = str(problem.get("context_line") or "").strip()
             verb = _VERBS.get(state, state)
-            said = f"{verb}{where}: {message}"
-            if code := str(problem.get("context_line") or "").strip():
-                said += f", at `{code}`"
+            said = f"{verb}{where}{f' (`{code}`)' if code else ''}: {message}"
         told.sentences.append(f"{self._cell(told)} {ended(said)}")
         if last is not None and last.state == state:
             told.sentences.append(f"That was {self._made(last)}.")
