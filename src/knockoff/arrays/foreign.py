@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from knockoff.arrays.figures import Chart
+from knockoff.arrays.fileerror import ArrayFileError
 from knockoff.errors import ArrayError
 
 if TYPE_CHECKING:
@@ -19,14 +20,8 @@ LARGEST_TEXT: Final = 10_000_000
 """Bytes of a text or JSON file, which is read whole to be a value."""
 
 
-class FileUnreadableError(ArrayError):
+class FileUnreadableError(ArrayFileError):
     """A file holds no value that could be taken from it."""
-
-    def __init__(self, path: Path, reason: str, remedy: str) -> None:
-        super().__init__(path, reason, remedy)
-        self.path = path
-        self.reason = reason
-        self.remedy = remedy
 
     def __str__(self) -> str:
         return f"{self.path} cannot be taken: {self.reason}. {self.remedy}"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import h5py
 
 from knockoff.arrays.bundles import Bundle, bundled
+from knockoff.arrays.fileerror import ArrayFileError
 from knockoff.arrays.groups import refuse_unstorable, write_group
 from knockoff.arrays.references import ArrayReference
 from knockoff.errors import ArrayError
@@ -36,14 +37,8 @@ _READABLE_FROM: Final = ("v108", "latest")
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
-class ArrayNotWrittenError(ArrayError):
+class ArrayNotWrittenError(ArrayFileError):
     """A value could not be written; nothing of it is left behind."""
-
-    def __init__(self, path: Path, reason: str, remedy: str) -> None:
-        super().__init__(path, reason, remedy)
-        self.path = path
-        self.reason = reason
-        self.remedy = remedy
 
     def __str__(self) -> str:
         return f"{self.path} could not be written: {self.reason}. {self.remedy}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import h5py
 
 from knockoff.arrays.bundles import unbundled
+from knockoff.arrays.fileerror import ArrayFileError
 from knockoff.arrays.groups import is_hard_link, read_group, read_plain
 from knockoff.errors import ArrayError
 
@@ -46,14 +47,8 @@ class ArrayMissingError(ArrayError, FileNotFoundError):
         )
 
 
-class ArrayUnreadableError(ArrayError):
+class ArrayUnreadableError(ArrayFileError):
     """A part file is there and cannot be read."""
-
-    def __init__(self, path: Path, reason: str, remedy: str) -> None:
-        super().__init__(path, reason, remedy)
-        self.path = path
-        self.reason = reason
-        self.remedy = remedy
 
     def __str__(self) -> str:
         return f"{self.path} cannot be read: {self.reason}. {self.remedy}"
