@@ -189,13 +189,13 @@ def _about(row: DueRow, seconds: Mapping[tuple[str, str], float]) -> str:
 
 
 def _spoken(seconds: float) -> str:
-    """A duration as people say it.
+    """A duration as people say it; what takes some time never takes none.
 
-    >>> _spoken(0.25), _spoken(90), _spoken(7000)
-    ('0.2 s', '1.5 min', '1.9 h')
+    >>> _spoken(0.003), _spoken(0.25), _spoken(90), _spoken(7000)
+    ('0.1 s', '0.2 s', '1.5 min', '1.9 h')
     """
     if seconds < 60:
-        return f"{seconds:.1f} s"
+        return f"{max(seconds, 0.1 if seconds else 0.0):.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 3600 else f"{seconds / 3600:.1f} h"
 
 
