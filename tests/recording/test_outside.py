@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ import pytest
 from knockoff.database.jobs import owner_of
 from knockoff.database.rows import RowChange, change_row
 from knockoff.engine.launching import Launcher
+from knockoff.filling.sections import launched_log_name
 from knockoff.recording.cancelling import cancel
 from knockoff.recording.dueness import Wish, plan
 from knockoff.recording.opening import launcher_of, open_recorder
@@ -119,6 +121,30 @@ def is_alive(pid: int) -> bool:
 
 def numbers_in(file: Path) -> list[int]:
     return [int(line) for line in file.read_text().split()] if file.exists() else []
+
+
+def waiters_of(workspace: Workspace) -> list[int]:
+    """The processes that start programs of a workspace, or watch over them."""
+    found = []
+    for process in Path("/proc").iterdir():
+        with suppress(OSError):
+            if (
+                process.name.isdigit()
+                and b"knockoff.engine.waiter" in ((process / "cmdline").read_bytes())
+                and str(workspace.folder).encode() in (process / "environ").read_bytes()
+            ):
+                found.append(int(process.name))
+    return found
+
+
+@contextmanager
+def started_by_somebody_else(workspace: Workspace, attempt: str) -> Iterator[None]:
+    """Hold what a program's log is locked by while it is started, as on a very slow disk."""
+    workspace.logs_folder.mkdir(exist_ok=True)
+    name = launched_log_name(workspace.proposal, 4, "runs", "fit", attempt)
+    with (workspace.logs_folder / name).open("a") as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture
@@ -490,3 +516,111 @@ def _workspace(folder: Path) -> Workspace:
     from knockoff.workspace import Workspace
 
     return Workspace.open(folder)
+
+
+SLOWLY_STARTED = context_with(
+    "echo $$ >> programs.txt; exec sleep 600",
+    """
+    @Variable
+    def late(self) -> int:
+        import time
+        from pathlib import Path
+        while not Path(__file__).with_name("late").exists():
+            time.sleep(0.02)
+        return 1
+""",
+)
+
+
+async def test_results_are_stored_while_a_program_is_being_started(
+    make_workspace: Callable[[str], Workspace],
+) -> None:
+    """On a slow disk a start may take half a minute, and other results are not held up by it."""
+    workspace = make_workspace(SLOWLY_STARTED)
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        with started_by_somebody_else(workspace, "raw-1"):
+            processing = asyncio.create_task(processed(recorder))
+
+            async def waits() -> bool:
+                row = await recorder.database.runs.find_one({"run": 4}) or {}
+                return states({"knockoff": {}, **row}).get("fit") == "waiting for outside"
+
+            await eventually(waits)
+            (workspace.folder / "late").touch()
+
+            async def stored() -> bool:
+                return (await row_of(recorder.database)).get("late") == 1
+
+            await eventually(stored)
+            row = await row_of(recorder.database)
+            assert "pid" not in row["knockoff"]["problems"]["fit"]["outside"]
+            assert not numbers_in(workspace.folder / "programs.txt")
+        row = await processing
+        assert row["knockoff"]["problems"]["fit"]["outside"]["pid"] > 0
+        await eventually(lambda: numbers_in(workspace.folder / "programs.txt"))
+
+
+async def test_two_who_start_a_program_at_once_start_it_once(
+    make_workspace: Callable[[str], Workspace],
+) -> None:
+    """A listener that comes back looks after what another one has in hand just now."""
+    workspace = make_workspace(WAITS)
+    launcher = _launcher(workspace)
+    key = RunKey(workspace.proposal, 4)
+    workspace.logs_folder.mkdir(exist_ok=True)
+    command = ["sh", "-c", "echo $$ >> programs.txt; exec sleep 600"]
+
+    async def start() -> dict[str, Any]:
+        return await launcher.start(key, "runs", "fit", "raw-1", command, str(workspace.folder))
+
+    with started_by_somebody_else(workspace, "raw-1"):
+        starts = [asyncio.create_task(start()) for _ in range(4)]
+        await asyncio.sleep(0.5)  # let them come as far as they can
+    told = await asyncio.gather(*starts)
+    assert len({each["pid"] for each in told}) == 1
+    (program,) = await eventually(lambda: numbers_in(workspace.folder / "programs.txt"))
+    assert is_alive(program)
+
+
+async def test_a_program_that_is_not_started_in_time_is_not_started_later(
+    make_workspace: Callable[[str], Workspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cell says that it was not; hours of a cluster for nobody would be a lie."""
+    monkeypatch.setattr("knockoff.engine.launching._STARTED_IN_S", 1.0)
+    workspace = make_workspace(context_with("echo $$ >> programs.txt; exec sleep 600"))
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        with started_by_somebody_else(workspace, "raw-1"):
+            row = await processed(recorder)
+        assert states(row) == {"fit": "failed"}
+        assert "not started within 1 s" in row["knockoff"]["problems"]["fit"]["message"]
+        assert not waiters_of(workspace)
+        assert not numbers_in(workspace.folder / "programs.txt")
+
+
+async def test_a_program_whose_cell_was_filled_while_it_was_started_is_ended(
+    make_workspace: Callable[[str], Workspace],
+) -> None:
+    """What it submits would be refused; so it need not run for hours."""
+    workspace = make_workspace(context_with("echo $$ >> programs.txt; exec sleep 600"))
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        with started_by_somebody_else(workspace, "raw-1"):
+            processing = asyncio.create_task(processed(recorder))
+
+            async def waits() -> bool:
+                row = await recorder.database.runs.find_one({"run": 4}) or {}
+                return states({"knockoff": {}, **row}).get("fit") == "waiting for outside"
+
+            await eventually(waits)
+            other = RowChange({"fit": 2.0}, ["knockoff.problems.fit", "knockoff.launched.fit"])
+            await change_row(recorder.database, "runs", key_of(recorder), other)
+        assert (await processing)["fit"] == 2.0
+
+        async def ended() -> bool:
+            log = workspace.logs_folder / f"r0004-p{workspace.proposal}.runs.fit.raw-1.log"
+            return "was told to end" in log.read_text()
+
+        await eventually(ended)
+        assert not [
+            each for each in numbers_in(workspace.folder / "programs.txt") if is_alive(each)
+        ]
+        assert (await row_of(recorder.database))["fit"] == 2.0

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -113,7 +116,8 @@ async def _answered(order: dict[str, Any], surroundings: dict[str, str]) -> dict
         async with asyncio.timeout(_STARTED_IN_S):
             said, errors = await process.communicate(json.dumps(order).encode())
     except TimeoutError:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # its child, too, which is not on its own yet
         await process.wait()
         raise LaunchError(f"was not started within {_STARTED_IN_S:g} s") from None
     try:
