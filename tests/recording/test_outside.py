@@ -24,8 +24,8 @@ from knockoff.recording.dueness import Wish, plan
 from knockoff.recording.opening import launcher_of, open_recorder
 from knockoff.recording.outside import look_after, waiting_in
 from knockoff.recording.runlogs import RunLog
-from knockoff.recording.submission import submit_to
-from knockoff.recording.submitting import Submission, SubmitError
+from knockoff.recording.submission import Submission, SubmitError
+from knockoff.recording.submitcall import submit_to
 from knockoff.runkey import RunKey
 
 if TYPE_CHECKING:

@@ -121,6 +121,7 @@ async def ask(
     retry: bool = False,
     force: bool = False,
     variables: Sequence[str] = (),
+    session: Session | None = None,
 ) -> None:
     """Queue a job again, also where one like it is done; a running one is run once more after."""
     await database[JOBS].update_one(
@@ -144,6 +145,7 @@ async def ask(
             }
         ],
         upsert=True,
+        session=session,
     )
 
 

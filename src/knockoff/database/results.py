@@ -28,13 +28,18 @@ COMPUTED: Final[dict[str, Any]] = {"variable": {"$not": {"$regex": "^mymdc#"}}}
 _DUPLICATE_KEY: Final = 11000
 
 
-async def add_history(database: Database, entries: Sequence[dict[str, Any]]) -> None:
-    """Add results to the history; one that is there already stays as it is."""
+async def add_history(
+    database: Database, entries: Sequence[dict[str, Any]], session: Session | None = None
+) -> None:
+    """Add results to the history; one that is there already stays as it is.
+
+    Within a transaction none may be there.
+    """
     if not entries:
         return
     try:
         with storable():
-            await database[HISTORY].insert_many(list(entries), ordered=False)
+            await database[HISTORY].insert_many(list(entries), ordered=False, session=session)
     except BulkWriteError as error:
         failed = (error.details or {}).get("writeErrors", ())
         if any(each.get("code") != _DUPLICATE_KEY for each in failed):
@@ -69,6 +74,7 @@ async def put_previews(
     previews: Sequence[dict[str, Any]],
     stale: Sequence[str] = (),
     past: Sequence[dict[str, Any]] = (),
+    session: Session | None = None,
 ) -> None:
     """Store previews by their `_id`, and delete those of cells that have no value any more.
 
@@ -79,15 +85,17 @@ async def put_previews(
             await database[PAST_PREVIEWS].bulk_write(
                 [ReplaceOne({"_id": each["_id"]}, each, upsert=True) for each in past],
                 ordered=False,
+                session=session,
             )
     if previews:
         with storable():
             await database[PREVIEWS].bulk_write(
                 [ReplaceOne({"_id": each["_id"]}, each, upsert=True) for each in previews],
                 ordered=False,
+                session=session,
             )
     if stale:
-        await database[PREVIEWS].delete_many({"_id": {"$in": list(stale)}})
+        await database[PREVIEWS].delete_many({"_id": {"$in": list(stale)}}, session=session)
 
 
 async def withdraw(

@@ -102,6 +102,12 @@ def launch_id(table: str, key: RunKey, variable: str, attempt: str) -> str:
     return f"{table}/{key.run}/{variable}/{attempt}"
 
 
+def launched_for(launch: str) -> tuple[str, str]:
+    """Table and variable of a launch, as in ``runs/42/fit/raw-1``; empty if it is none."""
+    parts = launch.split("/")
+    return (parts[0], parts[2]) if len(parts) == 4 else ("", "")
+
+
 async def _answered(order: dict[str, Any], surroundings: dict[str, str]) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "knockoff.engine.waiter"),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from knockoff.database.jobs import ask_to_stop, cancel_idle, job_entries
 from knockoff.database.rows import RowChange, change_row, find_row
 from knockoff.filling.messages import WAITING_FOR_OUTSIDE
+from knockoff.recording.dependants import dependants
 from knockoff.recording.neighbours import NO_NEIGHBOURS, WAITING, demand_of, neighbours_of
 from knockoff.recording.outside import waiting_in
-from knockoff.recording.submitting import dependants_of
 from knockoff.runs.stamps import slashed
 from knockoff.runs.states import has_field
 
@@ -121,7 +121,7 @@ async def _mark_launched(
     reason: str,
 ) -> None:
     """Have the cells say so that wait for a program, or for what it was to bring."""
-    names = {waiting.variable, *dependants_of(table, waiting.variable)}
+    names = {waiting.variable, *dependants(table, of=[waiting.variable])}
     problems = row.get("knockoff", {}).get("problems", {})
     change, guard = RowChange(), {}
     for variable in table.variables:

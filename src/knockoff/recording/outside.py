@@ -19,7 +19,7 @@ from knockoff.engine.launching import LaunchError, launch_id
 from knockoff.errors import DatabaseError
 from knockoff.filling.messages import WAITING_FOR_OUTSIDE, CellProblem
 from knockoff.language.launching import in_words
-from knockoff.recording.submitting import end_launch
+from knockoff.recording.programends import end_launch
 from knockoff.runkey import RunKey
 from knockoff.runs.stamps import slashed
 from knockoff.runs.states import place_of
