@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from knockoff.database.jobs import owner_of
-from knockoff.database.rows import RowChange, change_row
+from knockoff.database.rows import RowChange, RowMissingError, change_row
 from knockoff.engine.launching import Launcher
 from knockoff.filling.sections import launched_log_name
+from knockoff.recording.atwork import ProgramAtWorkError
 from knockoff.recording.cancelling import cancel
+from knockoff.recording.deleting import delete_column, delete_run
 from knockoff.recording.dueness import Wish, plan
 from knockoff.recording.opening import launcher_of, open_recorder
 from knockoff.recording.outside import look_after, waiting_in
+from knockoff.recording.resetting import Choice, reset
 from knockoff.recording.runlogs import RunLog
 from knockoff.recording.submission import Submission, SubmitError
 from knockoff.recording.submitcall import submit_to
@@ -516,6 +519,39 @@ def _workspace(folder: Path) -> Workspace:
     from knockoff.workspace import Workspace
 
     return Workspace.open(folder)
+
+
+async def test_what_a_program_computes_is_not_taken_away_before_it_is_stopped(
+    recorder: Recorder,
+) -> None:
+    """It may have run for hours, and its answer would go nowhere; whoever wants that stops it."""
+    await processed(recorder)
+    database, folder = recorder.database, _workspace(folder_of(recorder)).arrays_folder
+    (program,) = await eventually(lambda: numbers_in(folder_of(recorder) / "programs.txt"))
+    columns = {each["name"]: each async for each in database["knockoff.variables"].find()}
+    everything = Choice(values=True, arrays=True, history=True, events=True)
+    before = await row_of(database)
+    for taken in (
+        lambda: delete_run(database, 4, by="ada"),
+        lambda: delete_column(database, columns["fit"], by="ada"),
+        lambda: reset(database, folder, key_of(recorder).proposal, everything),
+    ):
+        with pytest.raises(ProgramAtWorkError, match=r"fit of run 4 .* `knockoff cancel 4`"):
+            await taken()
+    assert await row_of(database) == before
+    assert is_alive(program)
+    await delete_column(database, columns["other"], by="ada")  # nobody computes that
+
+    await cancel(database, recorder.tables.context, [4], by="ada", patience=1)
+    await eventually(lambda: not is_alive(program))
+    assert await reset(database, folder, key_of(recorder).proposal, everything) == []
+    late = Submission({"fit": 1.0}, launch="runs/4/fit/raw-1")  # as from another host
+    workspace = _workspace(folder_of(recorder))
+    with pytest.raises(SubmitError, match="does not take the value of raw-1 any more"):
+        await submit_to(workspace, workspace.settings(), key_of(recorder), late)
+    await delete_run(database, 4, by="ada")
+    with pytest.raises(RowMissingError, match="no row"):
+        await submit_to(workspace, workspace.settings(), key_of(recorder), late)
 
 
 SLOWLY_STARTED = context_with(

@@ -102,7 +102,8 @@ async def withdraw(
     database: Database, entries: Sequence[dict[str, Any]], previews: Sequence[dict[str, Any]]
 ) -> None:
     """Take back what was written beside a row that turned out to be deleted."""
-    for collection, written in ((HISTORY, entries), (PREVIEWS, previews)):
+    of_history = ((HISTORY, entries), (PAST_PREVIEWS, entries))
+    for collection, written in (*of_history, (PREVIEWS, previews)):
         ids = [each["_id"] for each in written]
         if ids:
             await database[collection].delete_many({"_id": {"$in": ids}})
@@ -133,10 +134,11 @@ async def drop_results(
     history: bool = False,
 ) -> None:
     """Take previews or computed results of runs away, for good; the catalogue's word stays."""
-    if previews:
+    gone = [*([PREVIEWS] if previews else []), *([PAST_PREVIEWS] if history else [])]
+    for collection in gone:
         for run in runs:
             below = {"$gte": f"{table}/{run}/", "$lt": f"{table}/{run}0"}  # 0 follows /
-            await database[PREVIEWS].delete_many({"_id": below}, session=session)
+            await database[collection].delete_many({"_id": below}, session=session)
     if history:
         of_runs = {"table": table, "run": {"$in": list(runs)}, **COMPUTED}
         await database[HISTORY].delete_many(of_runs, session=session)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from knockoff.contextfile.description import ContextDescription, TableDescription
     from knockoff.database.client import Database
+    from knockoff.database.transactions import Session
     from knockoff.engine.launching import Launcher
     from knockoff.filling.messages import Result
     from knockoff.recording.rowfill import Place
@@ -233,7 +234,10 @@ async def _start(
 
 
 async def waiting_in(
-    database: Database, tables: Collection[str], runs: Collection[int] | None = None
+    database: Database,
+    tables: Collection[str],
+    runs: Collection[int] | None = None,
+    session: Session | None = None,
 ) -> list[Waiting]:
     """The programs that cells wait for; of these runs, or of all."""
     condition: dict[str, Any] = {"knockoff.states": WAITING_FOR_OUTSIDE}
@@ -242,7 +246,7 @@ async def waiting_in(
     fields = {"proposal": 1, "run": 1, "knockoff.problems": 1}
     found: dict[str, Waiting] = {}
     for table in tables:
-        async for row in database[table].find(condition, fields).sort("run", 1):
+        async for row in database[table].find(condition, fields, session=session).sort("run", 1):
             key = RunKey(row["proposal"], row["run"])
             for problem in row["knockoff"]["problems"].values():
                 about = problem.get("outside") or {}

@@ -11,14 +11,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.arrays.sweeping import StoredFile, files_in, remove
-from knockoff.database.jobs import JOBS, RETIRED, refuse_while_worked_on, retire
+from knockoff.database.jobs import JOBS, RETIRED, UNCHANGED, retire
 from knockoff.database.registry import VARIABLES, current_table
-from knockoff.database.results import COMPUTED, HISTORY, PREVIEWS, amount, drop_results
+from knockoff.database.results import (
+    COMPUTED,
+    HISTORY,
+    PAST_PREVIEWS,
+    PREVIEWS,
+    amount,
+    drop_results,
+)
 from knockoff.database.rows import RowChange, change_alike, change_together
 from knockoff.database.transactions import in_transaction
 from knockoff.database.trash import deletions, trashed_files
 from knockoff.database.versions import in_use, mark_swept, versions
-from knockoff.recording.cellparts import OF_CELLS, OF_METHODS, there
+from knockoff.recording.atwork import refuse_while_at_work
+from knockoff.recording.cellparts import OF_CELLS, OF_METHODS, OF_SOURCES, there
 from knockoff.runs.stamps import dotted, slashed
 
 if TYPE_CHECKING:
@@ -86,10 +94,15 @@ async def foretell(database: Database, folder: Path, proposal: int, choice: Choi
         rows=rows,
         results=results if choice.values else 0,
         previews=await amount(database, PREVIEWS) if choice.values else nothing,
-        history=await amount(database, HISTORY, dict(COMPUTED)) if choice.history else nothing,
+        history=await _of_history(database) if choice.history else nothing,
         files=await _named(database, folder, proposal) if choice.arrays else (),
         events=await database[JOBS].count_documents(_OF_DATA) if choice.events else 0,
     )
+
+
+async def refuse_in_use(database: Database, choice: Choice) -> None:
+    """Raise the errors of `reset` before somebody is asked whether he means it."""
+    await refuse_while_at_work(database, await _tables(database) if choice.values else ())
 
 
 async def reset(database: Database, folder: Path, proposal: int, choice: Choice) -> list[str]:
@@ -97,12 +110,16 @@ async def reset(database: Database, folder: Path, proposal: int, choice: Choice)
 
     Raises
     ------
-    AtWorkError
-        Something is being computed.
+    AtWorkError, ProgramAtWorkError
+        Something is being computed. Where that has begun only now, the rows before are reset,
+        and the message says how many.
     """
-    await refuse_while_worked_on(database)
+    await refuse_in_use(database, choice)
+    tables = await _tables(database)
+    waiting = tables if choice.values else ()
+    emptied = 0
     files = await _named(database, folder, proposal) if choice.arrays else ()
-    for table in await _tables(database):
+    for table in tables:
         described = await current_table(database, table)
         columns = await _computed_columns(database, table)
         keys = await database[table].find({}, {"run": 1}).sort("run", 1).to_list(None)
@@ -115,9 +132,10 @@ async def reset(database: Database, folder: Path, proposal: int, choice: Choice)
                 table: str = table,
                 described: TableDescription | None = described,
                 columns: Sequence[str] = columns,
+                so_far: str = f"{emptied} rows were reset, and no more" if emptied else UNCHANGED,
             ) -> None:
                 runs = [int(each["run"]) for each in some]
-                await refuse_while_worked_on(database, runs, session)
+                await refuse_while_at_work(database, waiting, runs, session, so_far=so_far)
                 ids = [str(each["_id"]) for each in some]
                 change = _emptied(choice, columns)
                 if change:
@@ -137,6 +155,7 @@ async def reset(database: Database, folder: Path, proposal: int, choice: Choice)
                 )
 
             await in_transaction(database, work)
+            emptied += len(some)
     return await _removed(database, folder, proposal, files)
 
 
@@ -144,7 +163,7 @@ def _emptied(choice: Choice, columns: Sequence[str]) -> RowChange:
     """What is alike in every row."""
     change = RowChange()
     if choice.values:
-        parts = (*OF_CELLS, *OF_METHODS, "elsewhere")
+        parts = (*OF_CELLS, *OF_METHODS, *OF_SOURCES, "elsewhere")
         change.removed += [*columns, *(f"knockoff.{part}" for part in parts)]
     if choice.events:
         change.removed.append("knockoff.data")
@@ -169,6 +188,13 @@ async def _without_arrays(
             change.removed += there(row, [f"knockoff.arrays.{key}", *places])
         change.removed = list(dict.fromkeys(change.removed))
         await change_together(database, session, table, row["_id"], change)
+
+
+async def _of_history(database: Database) -> tuple[int, int]:
+    """Results, and their bytes with the previews that are kept for rolling back to them."""
+    number, nbytes = await amount(database, HISTORY, dict(COMPUTED))
+    _, of_previews = await amount(database, PAST_PREVIEWS)
+    return number, nbytes + of_previews
 
 
 async def _named(database: Database, folder: Path, proposal: int) -> tuple[StoredFile, ...]:

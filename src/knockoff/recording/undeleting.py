@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.database import trash
-from knockoff.database.jobs import JOBS, RETIRED, refuse_while_worked_on
+from knockoff.database.jobs import JOBS, RETIRED, UNCHANGED, refuse_while_worked_on
 from knockoff.database.notes import NOTES
 from knockoff.database.registry import VARIABLES, current_table
 from knockoff.database.results import PREVIEWS
@@ -172,6 +172,12 @@ async def _undelete_column(database: Database, deletion: Deletion) -> Undone:
                 if each["collection"] == deletion.table
                 and int(each["document"]["run"]) not in undone.missing
             ][:AT_ONCE]
+            back = len(undone.rows)
+            so_far = f"{deletion.column} is back in {back} rows, and the rest still in the trash"
+            runs = [int(each["document"]["run"]) for each in rows]
+            await refuse_while_worked_on(
+                database, runs, session, so_far=so_far if back else UNCHANGED
+            )
             done = [
                 each for each in rows if await _returned(database, session, each, places, undone)
             ]
