@@ -28,7 +28,7 @@ from knockoff.recording.storing import (
     LARGEST_ROW,
     Provenance,
     history_entry,
-    past_previews,
+    previews_by_result,
     previews_of,
     row_change,
 )
@@ -322,7 +322,7 @@ class RowFill:
         entries = [history_entry(place.table, each, provenance) for each in results]
         kept = [each for each in entries if each is not None]
         try:
-            past = past_previews(kept, previews)
+            past = previews_by_result(kept, previews)
             await self._written(change, kept, previews, stale, past)
         except UnstorableError as error:
             await self._store_without(results, error, outside, running=running, last=last)

@@ -25,7 +25,7 @@ from knockoff.recording.storing import (
     SUBMITTED_BY,
     Provenance,
     history_entry,
-    past_previews,
+    previews_by_result,
     previews_of,
     row_change,
 )
@@ -245,7 +245,7 @@ async def _written(
     entry = history_entry(table, result, provenance)
     entries = [entry] if entry is not None else []
     await add_history(database, entries, session)
-    await put_previews(database, previews, old, past_previews(entries, previews), session)
+    await put_previews(database, previews, old, previews_by_result(entries, previews), session)
     is_stale = bool(variable.code and code != variable.code) or stamp != now
     readers = () if is_stale else dependants(table, of=[variable.name])
     if not is_stale:  # with itself, so that the file of the run is written anew in any case
