@@ -337,6 +337,17 @@ async def test_a_batch_job_is_waited_for_when_its_command_has_ended(
         await eventually(lambda: not is_alive(waiting.pid))
         await look_after(recorder.database, recorder.tables.context, _launcher(workspace))
         assert states(await row_of(recorder.database)) == {"fit": "waiting for outside"}
+        listed = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "knockoff", "-w", str(workspace.folder), "jobs"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "fit of run 4 waits for echo Submitted" in listed.stderr
+        assert "`sacct -j 123`" in listed.stderr
+        assert "`knockoff cancel 4` ends that" in listed.stderr
+        assert listed.stdout == ""
 
         done = await cancel(recorder.database, recorder.tables.context, [4], by="ada", patience=1)
         assert "scancel 123" in done.out_of_reach[0]

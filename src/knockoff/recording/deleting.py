@@ -6,7 +6,7 @@ for some rows at a time. Files are left alone; only `knockoff gc` takes those.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from knockoff.database import trash
 from knockoff.database.jobs import JOBS, UNCHANGED, retire
@@ -14,7 +14,7 @@ from knockoff.database.notes import EDITS, NOTES
 from knockoff.database.registry import VARIABLES, column_id, current_table
 from knockoff.database.results import HISTORY, PAST_PREVIEWS, PREVIEWS
 from knockoff.database.rows import RowChange, change_together
-from knockoff.database.transactions import in_transaction, raw
+from knockoff.database.transactions import in_batches, in_transaction, raw
 from knockoff.errors import EditError
 from knockoff.recording.atwork import refuse_while_at_work
 from knockoff.recording.cellparts import places_of, there
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
     from knockoff.database.client import Database
     from knockoff.database.transactions import Session
-
-AT_ONCE: Final = 50
-"""Rows that lose a column in one transaction."""
 
 
 async def delete_run(database: Database, run: int, *, by: str) -> trash.Deletion:
@@ -104,23 +101,21 @@ async def delete_column(
     number = await trash.begin(database, None, table=table, column=name, by=by)
     present = {"$or": [{each: {"$exists": True}} for each in own]}
     found = await database[table].find(present, {"run": 1}).sort("run", 1).to_list(None)
-    for start in range(0, len(found), AT_ONCE):
-        some = found[start : start + AT_ONCE]
 
-        so_far = f"{name} was taken out of {start} of {len(found)} rows, and of no more"
+    async def work(some: Sequence[dict[str, Any]], done: int, session: Session) -> None:
+        so_far = f"{name} was taken out of {done} of {len(found)} rows, and of no more"
+        runs = [int(each["run"]) for each in some]
+        await refuse_while_at_work(
+            database,
+            [table],
+            runs,
+            session,
+            variable=method,
+            so_far=so_far if done else UNCHANGED,
+        )
+        await _emptied(database, session, number, table, name, places, some)
 
-        async def work(
-            session: Session,
-            some: Sequence[dict[str, Any]] = some,
-            so_far: str = so_far if start else UNCHANGED,
-        ) -> None:
-            runs = [int(each["run"]) for each in some]
-            await refuse_while_at_work(
-                database, [table], runs, session, variable=method, so_far=so_far
-            )
-            await _emptied(database, session, number, table, name, places, some)
-
-        await in_transaction(database, work)
+    await in_batches(database, found, work)
 
     async def strike(session: Session) -> None:
         entry = {"_id": column_id(table, name), "former": True}

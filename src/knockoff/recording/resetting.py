@@ -22,7 +22,7 @@ from knockoff.database.results import (
     drop_results,
 )
 from knockoff.database.rows import RowChange, change_alike, change_together
-from knockoff.database.transactions import in_transaction
+from knockoff.database.transactions import in_batches
 from knockoff.database.trash import deletions, trashed_files
 from knockoff.database.versions import in_use, mark_swept, versions
 from knockoff.recording.atwork import refuse_while_at_work
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from knockoff.contextfile.description import TableDescription
     from knockoff.database.client import Database
     from knockoff.database.transactions import Session
-
-AT_ONCE: Final = 50
-"""Rows that are emptied in one transaction."""
 
 _OF_DATA: Final = {"cause": {"$in": ["raw", "proc"]}, "state": {"$ne": RETIRED}}
 
@@ -123,39 +120,36 @@ async def reset(database: Database, folder: Path, proposal: int, choice: Choice)
         described = await current_table(database, table)
         columns = await _computed_columns(database, table)
         keys = await database[table].find({}, {"run": 1}).sort("run", 1).to_list(None)
-        for start in range(0, len(keys), AT_ONCE):
-            some = keys[start : start + AT_ONCE]
 
-            async def work(
-                session: Session,
-                some: Sequence[Mapping[str, Any]] = some,
-                table: str = table,
-                described: TableDescription | None = described,
-                columns: Sequence[str] = columns,
-                so_far: str = f"{emptied} rows were reset, and no more" if emptied else UNCHANGED,
-            ) -> None:
-                runs = [int(each["run"]) for each in some]
-                await refuse_while_at_work(database, waiting, runs, session, so_far=so_far)
-                ids = [str(each["_id"]) for each in some]
-                change = _emptied(choice, columns)
-                if change:
-                    await change_alike(database, session, table, ids, change)
-                if choice.arrays and not choice.values:
-                    await _without_arrays(database, session, table, ids, described)
-                if choice.events:
-                    of_data = {"collection": table, "run": {"$in": runs}, **_OF_DATA}
-                    await retire(database, of_data, session)
-                await drop_results(
-                    database,
-                    session,
-                    table,
-                    runs,
-                    previews=choice.values,
-                    history=choice.history,
-                )
+        async def work(
+            some: Sequence[Mapping[str, Any]],
+            done: int,
+            session: Session,
+            table: str = table,
+            described: TableDescription | None = described,
+            columns: Sequence[str] = columns,
+            before: int = emptied,
+        ) -> None:
+            so_far = f"{before + done} rows were reset, and no more"
+            runs = [int(each["run"]) for each in some]
+            await refuse_while_at_work(
+                database, waiting, runs, session, so_far=so_far if before + done else UNCHANGED
+            )
+            ids = [str(each["_id"]) for each in some]
+            change = _emptied(choice, columns)
+            if change:
+                await change_alike(database, session, table, ids, change)
+            if choice.arrays and not choice.values:
+                await _without_arrays(database, session, table, ids, described)
+            if choice.events:
+                of_data = {"collection": table, "run": {"$in": runs}, **_OF_DATA}
+                await retire(database, of_data, session)
+            await drop_results(
+                database, session, table, runs, previews=choice.values, history=choice.history
+            )
 
-            await in_transaction(database, work)
-            emptied += len(some)
+        await in_batches(database, keys, work)
+        emptied += len(keys)
     return await _removed(database, folder, proposal, files)
 
 
