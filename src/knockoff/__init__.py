@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from knockoff.language.launching import launch
     from knockoff.language.marks import Editable, Source
     from knockoff.language.variable import Variable
-    from knockoff.recording.submission import submit, submit_async
+    from knockoff.recording.submitcall import submit, submit_async
     from knockoff.runs.run import Run, table
 
 __all__ = [
@@ -50,8 +50,8 @@ _HOMES = {
     "Source": "knockoff.language.marks",
     "Variable": "knockoff.language.variable",
     "launch": "knockoff.language.launching",
-    "submit": "knockoff.recording.submission",
-    "submit_async": "knockoff.recording.submission",
+    "submit": "knockoff.recording.submitcall",
+    "submit_async": "knockoff.recording.submitcall",
 }
 
 

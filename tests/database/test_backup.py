@@ -13,7 +13,7 @@ import pytest
 from bson import Binary, Decimal128, Int64, ObjectId
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from knockoff.database import restore as restoring
+from knockoff.database import restore as restore_module
 from knockoff.database.backup import STAGING, back_up
 from knockoff.database.backupfile import MANIFEST, BackupError, opened
 from knockoff.database.errors import RestoreCutOffError
@@ -217,7 +217,7 @@ async def test_a_restore_that_is_killed_is_whole_or_nothing(
     with opened(file) as backup:
         for collection in backup.manifest.collections:
             await other.drop_collection(STAGING + collection.name)
-            await restoring._load(other, backup, collection)
+            await restore_module._load(other, backup, collection)
         names = [
             each.name for each in backup.manifest.collections if each.name != "knockoff.layout"
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,8 @@ import pytest
 from bson.raw_bson import RawBSONDocument
 
 from knockoff.database.jobentries import AtWorkError
-from knockoff.database.jobs import claim, finish
-from knockoff.database.results import HISTORY, PREVIEWS
+from knockoff.database.jobs import ask, claim, finish
+from knockoff.database.results import HISTORY, PAST_PREVIEWS, PREVIEWS
 from knockoff.database.rows import RowMissingError
 from knockoff.database.transactions import RAW
 from knockoff.database.trash import deletions
@@ -85,7 +86,15 @@ async def bytes_of(database: Database, *collections: str) -> dict[str, list[byte
     return found
 
 
-ALL = ("runs", HISTORY, PREVIEWS, "knockoff.notes", "knockoff.edits", "knockoff.variables")
+ALL = (
+    "runs",
+    HISTORY,
+    PREVIEWS,
+    PAST_PREVIEWS,
+    "knockoff.notes",
+    "knockoff.edits",
+    "knockoff.variables",
+)
 
 
 async def only_deletion(database: Database) -> Any:
@@ -116,7 +125,9 @@ async def test_a_deleted_run_is_gone_everywhere_and_comes_back_to_the_byte(
         assert await database.runs.distinct("run") == [4]
         for name in (HISTORY, "knockoff.notes"):
             assert await database[name].count_documents({"run": 3}) == 0
-        assert await database[PREVIEWS].count_documents({"_id": {"$regex": "^runs/3/"}}) == 0
+        for name in (PREVIEWS, PAST_PREVIEWS):
+            assert await database[name].count_documents({"_id": {"$regex": "^runs/3/"}}) == 0
+            assert await database[name].count_documents({}) == 1  # of run 4
         job = await database["knockoff.jobs"].find_one({"_id": "runs/3/raw"})
         assert job is not None
         assert job["state"] == "retired"
@@ -262,6 +273,44 @@ async def test_a_deleted_column_is_empty_and_due_and_comes_back_to_the_byte(
         assert row["knockoff"]["arrays"]["energy"]["file"].endswith("asked-1.h5")
         undone = await undelete(database, await only_deletion(database))
         assert (undone.newer, undone.rows) == ({"runs/3/energy"}, {4})
+
+
+async def test_a_job_that_begins_while_a_column_is_deleted_stops_that_and_loses_nothing(
+    make_workspace: Callable[[str], Workspace],
+) -> None:
+    """Many rows take a while; what is computed meanwhile must not write into what goes."""
+    workspace = workspace_of(make_workspace)
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        database = recorder.database
+        await recorded(recorder, 3)
+        row = await database.runs.find_one({"run": 3}) or {}
+        for run in range(100, 160):
+            key = key_of(recorder, run)
+            await database.runs.insert_one({**row, "_id": key.document_id, "run": run})
+        before = await bytes_of(database, "runs", PREVIEWS)
+        energy = await column_of(database, "energy")
+        async with await database.client.start_session() as held, held.start_transaction():
+            # the first rows wait for it
+            await database.runs.update_one({"run": 3}, {"$set": {"x": 1}}, session=held)
+            deleting = asyncio.create_task(delete_column(database, energy, by="ada"))
+            while not await deletions(database):  # noqa: ASYNC110 - it is seen in the database
+                await asyncio.sleep(0.01)
+            await recorder.record(key_of(recorder, 155), "raw")
+            await ask(database, "runs", key_of(recorder, 155), "asked")
+            job = await claim(database, ["runs"], only=["runs/155/asked"])
+            assert job is not None
+            await held.abort_transaction()
+        with pytest.raises(AtWorkError, match=r"out of 50 of 61 rows, and of no more: run 155"):
+            await deleting
+        has = {"knockoff.arrays.energy": {"$exists": True}}
+        assert await database.runs.distinct("run", has) == [*range(149, 160)]
+
+        await finish(database, job)
+        await delete_column(database, energy, by="ada")
+        assert await database.runs.count_documents(has) == 0
+        for deletion in reversed(await deletions(database)):
+            await undelete(database, deletion)
+        assert await bytes_of(database, "runs", PREVIEWS) == before
 
 
 async def test_a_column_that_the_context_file_has_not_is_gone_whole(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,15 +16,19 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from knockoff.database.owners import owner_of
-from knockoff.database.rows import RowChange, change_row
+from knockoff.database.rows import RowChange, RowMissingError, change_row
 from knockoff.engine.launching import Launcher
+from knockoff.filling.sections import launched_log_name
+from knockoff.recording.atwork import ProgramAtWorkError
 from knockoff.recording.cancelling import cancel
+from knockoff.recording.deleting import delete_column, delete_run
 from knockoff.recording.dueness import Wish, plan
 from knockoff.recording.opening import launcher_of, open_recorder
 from knockoff.recording.outside import look_after, waiting_in
+from knockoff.recording.resetting import Choice, reset
 from knockoff.recording.runlogs import RunLog
-from knockoff.recording.submission import submit_to
-from knockoff.recording.submitting import Submission, SubmitError
+from knockoff.recording.submission import Submission, SubmitError
+from knockoff.recording.submitcall import submit_to
 from knockoff.runkey import RunKey
 
 if TYPE_CHECKING:
@@ -119,6 +124,30 @@ def is_alive(pid: int) -> bool:
 
 def numbers_in(file: Path) -> list[int]:
     return [int(line) for line in file.read_text().split()] if file.exists() else []
+
+
+def waiters_of(workspace: Workspace) -> list[int]:
+    """The processes that start programs of a workspace, or watch over them."""
+    found = []
+    for process in Path("/proc").iterdir():
+        with suppress(OSError):
+            if (
+                process.name.isdigit()
+                and b"knockoff.engine.waiter" in ((process / "cmdline").read_bytes())
+                and str(workspace.folder).encode() in (process / "environ").read_bytes()
+            ):
+                found.append(int(process.name))
+    return found
+
+
+@contextmanager
+def started_by_somebody_else(workspace: Workspace, attempt: str) -> Iterator[None]:
+    """Hold what a program's log is locked by while it is started, as on a very slow disk."""
+    workspace.logs_folder.mkdir(exist_ok=True)
+    name = launched_log_name(workspace.proposal, 4, "runs", "fit", attempt)
+    with (workspace.logs_folder / name).open("a") as log:
+        fcntl.flock(log, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture
@@ -308,6 +337,17 @@ async def test_a_batch_job_is_waited_for_when_its_command_has_ended(
         await eventually(lambda: not is_alive(waiting.pid))
         await look_after(recorder.database, recorder.tables.context, _launcher(workspace))
         assert states(await row_of(recorder.database)) == {"fit": "waiting for outside"}
+        listed = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-m", "knockoff", "-w", str(workspace.folder), "jobs"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "fit of run 4 waits for echo Submitted" in listed.stderr
+        assert "`sacct -j 123`" in listed.stderr
+        assert "`knockoff cancel 4` ends that" in listed.stderr
+        assert listed.stdout == ""
 
         done = await cancel(recorder.database, recorder.tables.context, [4], by="ada", patience=1)
         assert "scancel 123" in done.out_of_reach[0]
@@ -490,3 +530,144 @@ def _workspace(folder: Path) -> Workspace:
     from knockoff.workspace import Workspace
 
     return Workspace.open(folder)
+
+
+async def test_what_a_program_computes_is_not_taken_away_before_it_is_stopped(
+    recorder: Recorder,
+) -> None:
+    """It may have run for hours, and its answer would go nowhere; whoever wants that stops it."""
+    await processed(recorder)
+    database, folder = recorder.database, _workspace(folder_of(recorder)).arrays_folder
+    (program,) = await eventually(lambda: numbers_in(folder_of(recorder) / "programs.txt"))
+    columns = {each["name"]: each async for each in database["knockoff.variables"].find()}
+    everything = Choice(values=True, arrays=True, history=True, events=True)
+    before = await row_of(database)
+    for taken in (
+        lambda: delete_run(database, 4, by="ada"),
+        lambda: delete_column(database, columns["fit"], by="ada"),
+        lambda: reset(database, folder, key_of(recorder).proposal, everything),
+    ):
+        with pytest.raises(ProgramAtWorkError, match=r"fit of run 4 .* `knockoff cancel 4`"):
+            await taken()
+    assert await row_of(database) == before
+    assert is_alive(program)
+    await delete_column(database, columns["other"], by="ada")  # nobody computes that
+
+    await cancel(database, recorder.tables.context, [4], by="ada", patience=1)
+    await eventually(lambda: not is_alive(program))
+    assert await reset(database, folder, key_of(recorder).proposal, everything) == []
+    late = Submission({"fit": 1.0}, launch="runs/4/fit/raw-1")  # as from another host
+    workspace = _workspace(folder_of(recorder))
+    with pytest.raises(SubmitError, match="does not take the value of raw-1 any more"):
+        await submit_to(workspace, workspace.settings(), key_of(recorder), late)
+    await delete_run(database, 4, by="ada")
+    with pytest.raises(RowMissingError, match="no row"):
+        await submit_to(workspace, workspace.settings(), key_of(recorder), late)
+
+
+SLOWLY_STARTED = context_with(
+    "echo $$ >> programs.txt; exec sleep 600",
+    """
+    @Variable
+    def late(self) -> int:
+        import time
+        from pathlib import Path
+        while not Path(__file__).with_name("late").exists():
+            time.sleep(0.02)
+        return 1
+""",
+)
+
+
+async def test_results_are_stored_while_a_program_is_being_started(
+    make_workspace: Callable[[str], Workspace],
+) -> None:
+    """On a slow disk a start may take half a minute, and other results are not held up by it."""
+    workspace = make_workspace(SLOWLY_STARTED)
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        with started_by_somebody_else(workspace, "raw-1"):
+            processing = asyncio.create_task(processed(recorder))
+
+            async def waits() -> bool:
+                row = await recorder.database.runs.find_one({"run": 4}) or {}
+                return states({"knockoff": {}, **row}).get("fit") == "waiting for outside"
+
+            await eventually(waits)
+            (workspace.folder / "late").touch()
+
+            async def stored() -> bool:
+                return (await row_of(recorder.database)).get("late") == 1
+
+            await eventually(stored)
+            row = await row_of(recorder.database)
+            assert "pid" not in row["knockoff"]["problems"]["fit"]["outside"]
+            assert not numbers_in(workspace.folder / "programs.txt")
+        row = await processing
+        assert row["knockoff"]["problems"]["fit"]["outside"]["pid"] > 0
+        await eventually(lambda: numbers_in(workspace.folder / "programs.txt"))
+
+
+async def test_two_who_start_a_program_at_once_start_it_once(
+    make_workspace: Callable[[str], Workspace],
+) -> None:
+    """A listener that comes back looks after what another one has in hand just now."""
+    workspace = make_workspace(WAITS)
+    launcher = _launcher(workspace)
+    key = RunKey(workspace.proposal, 4)
+    workspace.logs_folder.mkdir(exist_ok=True)
+    command = ["sh", "-c", "echo $$ >> programs.txt; exec sleep 600"]
+
+    async def start() -> dict[str, Any]:
+        return await launcher.start(key, "runs", "fit", "raw-1", command, str(workspace.folder))
+
+    with started_by_somebody_else(workspace, "raw-1"):
+        starts = [asyncio.create_task(start()) for _ in range(4)]
+        await asyncio.sleep(0.5)  # let them come as far as they can
+    told = await asyncio.gather(*starts)
+    assert len({each["pid"] for each in told}) == 1
+    (program,) = await eventually(lambda: numbers_in(workspace.folder / "programs.txt"))
+    assert is_alive(program)
+
+
+async def test_a_program_that_is_not_started_in_time_is_not_started_later(
+    make_workspace: Callable[[str], Workspace], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its cell says that it was not; hours of a cluster for nobody would be a lie."""
+    monkeypatch.setattr("knockoff.engine.launching._STARTED_IN_S", 1.0)
+    workspace = make_workspace(context_with("echo $$ >> programs.txt; exec sleep 600"))
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        with started_by_somebody_else(workspace, "raw-1"):
+            row = await processed(recorder)
+        assert states(row) == {"fit": "failed"}
+        assert "not started within 1 s" in row["knockoff"]["problems"]["fit"]["message"]
+        assert not waiters_of(workspace)
+        assert not numbers_in(workspace.folder / "programs.txt")
+
+
+async def test_a_program_whose_cell_was_filled_while_it_was_started_is_ended(
+    make_workspace: Callable[[str], Workspace],
+) -> None:
+    """What it submits would be refused; so it need not run for hours."""
+    workspace = make_workspace(context_with("echo $$ >> programs.txt; exec sleep 600"))
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        with started_by_somebody_else(workspace, "raw-1"):
+            processing = asyncio.create_task(processed(recorder))
+
+            async def waits() -> bool:
+                row = await recorder.database.runs.find_one({"run": 4}) or {}
+                return states({"knockoff": {}, **row}).get("fit") == "waiting for outside"
+
+            await eventually(waits)
+            other = RowChange({"fit": 2.0}, ["knockoff.problems.fit", "knockoff.launched.fit"])
+            await change_row(recorder.database, "runs", key_of(recorder), other)
+        assert (await processing)["fit"] == 2.0
+
+        async def ended() -> bool:
+            log = workspace.logs_folder / f"r0004-p{workspace.proposal}.runs.fit.raw-1.log"
+            return "was told to end" in log.read_text()
+
+        await eventually(ended)
+        assert not [
+            each for each in numbers_in(workspace.folder / "programs.txt") if is_alive(each)
+        ]
+        assert (await row_of(recorder.database))["fit"] == 2.0

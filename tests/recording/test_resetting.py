@@ -15,7 +15,7 @@ from tests.recording.test_deleting import (
 
 from knockoff.database.jobentries import AtWorkError
 from knockoff.database.jobs import claim
-from knockoff.database.results import HISTORY, PREVIEWS
+from knockoff.database.results import HISTORY, PAST_PREVIEWS, PREVIEWS
 from knockoff.recording.deleting import delete_column
 from knockoff.recording.opening import open_recorder
 from knockoff.recording.resetting import Choice, foretell, reset
@@ -45,7 +45,7 @@ async def test_an_event_that_is_delivered_again_fills_the_row_again(
         assert (empty["offset"], empty["comment"]) == (2.5, "edge")
         assert not {"energy", "hits", "rate", "broken"} & empty.keys()
         assert not {"arrays", "problems", "code", "inputs", "data"} & empty["knockoff"].keys()
-        for name in (HISTORY, PREVIEWS):
+        for name in (HISTORY, PREVIEWS, PAST_PREVIEWS):
             assert await database[name].count_documents({}) == 0
         assert (await foretell(database, folder, workspace.proposal, ALL)).is_nothing
 

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from pymongo.errors import PyMongoError
 
 import knockoff
 from knockoff.arrays.reading import read_array
 from knockoff.arrays.references import ArrayReference
 from knockoff.database.jobentries import job_entries
-from knockoff.database.results import PREVIEWS
+from knockoff.database.results import HISTORY, PAST_PREVIEWS, PREVIEWS
 from knockoff.database.rows import RowMissingError
 from knockoff.errors import ArrayError, RunKeyError, VariableError, WorkspaceError
 from knockoff.language.cell import Cell
 from knockoff.recording.history import history_of
 from knockoff.recording.opening import open_recorder
-from knockoff.recording.submission import submit_to
-from knockoff.recording.submitting import Submission, SubmitError
+from knockoff.recording.submission import Submission, SubmitError
+from knockoff.recording.submitcall import submit_to
 from knockoff.runkey import RunKey
 from knockoff.runs.staleness import stale_cells
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from knockoff.database.client import Database
     from knockoff.recording.recorder import Recorder
-    from knockoff.recording.submitting import Submitted
+    from knockoff.recording.submission import Submitted
     from knockoff.workspace import Workspace
 
 CONTEXT = """
@@ -269,6 +270,34 @@ async def test_a_value_that_cannot_be_stored_costs_the_row_nothing(
     row = await row_of(recorder.database)
     assert row["knockoff"]["arrays"]["anything"]["kind"] == "json"
     assert len(str(row)) < 10_000
+
+
+async def test_a_submission_is_stored_with_history_and_job_or_not_at_all(
+    workspace: Workspace, recorder: Recorder
+) -> None:
+    """A value without history could not be explained, and one of two columns misleads."""
+    database = recorder.database
+    refused = {"$nor": [{"variable": "other"}]}  # by the server, when the first is written already
+    await database.command({"collMod": HISTORY, "validator": refused})
+    before, entries = await row_of(database), await database[HISTORY].count_documents({})
+    with pytest.raises(PyMongoError):
+        await submitted(workspace, values={"anything": np.arange(100.0), "other": 7})
+    after = await row_of(database)
+    assert after["knockoff"].pop("submissions") == 2  # their numbers are not given again
+    assert before == after
+    assert await database[HISTORY].count_documents({}) == entries
+    assert await database[PREVIEWS].count_documents({"_id": {"$regex": "^runs/4/anything"}}) == 0
+    assert await job_entries(database, ["queued"]) == []
+
+    await database.command({"collMod": HISTORY, "validator": {}})
+    done = await submitted(workspace, values={"anything": np.arange(100.0), "other": 7})
+    assert done.columns == ("anything", "other")
+    assert (await row_of(database))["other"] == 7
+    assert await database[HISTORY].count_documents({}) == entries + 2
+    (preview,) = await database[PREVIEWS].find({"_id": {"$regex": "^runs/4/anything"}}).to_list(1)
+    past = await database[PAST_PREVIEWS].find_one({"_id": "runs/4/anything/submit-3"})
+    assert past is not None  # for whoever rolls back to it
+    assert past["previews"] == [preview]
 
 
 async def test_a_run_without_a_row_is_refused(workspace: Workspace, recorder: Recorder) -> None:

@@ -88,7 +88,8 @@ def restore(
 
     Into an empty database, or with --replace in place of all that is there. The file is
     verified first, and loaded beside what is there; until that is complete nothing is
-    changed. Stop a listener before. Arrays that are in the backup are put back as well.
+    changed. A listener has to be stopped before. Arrays that are in the backup are put back as
+    well.
     """
     if (file is None) is not finish:
         raise typer.BadParameter("Name a file, or --finish.", param_hint="FILE")

@@ -12,12 +12,14 @@ import typer
 
 from knockoff.cli.place import place_of
 from knockoff.cli.words import examples, say
+from knockoff.recording.wording import lasting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from knockoff.database.jobentries import JobEntry
     from knockoff.recording.cancelling import Cancelled
+    from knockoff.recording.outside import Waiting
     from knockoff.settings import Settings
     from knockoff.workspace import Workspace
 
@@ -46,17 +48,21 @@ def jobs(
 
     Jobs that wait, that a process is working on, and that were given up. One whose
     process is gone is abandoned; whoever computes for this proposal takes it over.
+    Programs that variables have launched are told of below.
     """
     workspace, settings = place_of(context).open()
-    found = asyncio.run(_listed(workspace, settings))
+    found, launched = asyncio.run(_listed(workspace, settings))
     if as_json:
         typer.echo(json.dumps([_plain(each) for each in found], indent=2))
-    elif found:
+        return
+    if found:
         typer.echo(_table(found, datetime.now(UTC)))
-        for each in found:
-            if each.reason:
-                say(f"{each.id}: {each.reason}")
-    else:
+    for each in found:
+        if each.reason:
+            say(f"{each.id}: {each.reason}")
+    for program in launched:
+        say(_launched(program, datetime.now(UTC)))
+    if not (found or launched):
         say("Nothing is being computed, and nothing waits.")
 
 
@@ -102,12 +108,27 @@ def cancel(
         say("There was nothing to cancel.")
 
 
-async def _listed(workspace: Workspace, settings: Settings) -> list[JobEntry]:
+async def _listed(workspace: Workspace, settings: Settings) -> tuple[list[JobEntry], list[Waiting]]:
     from knockoff.database.jobentries import job_entries
     from knockoff.database.opening import open_database
+    from knockoff.database.registry import table_names
+    from knockoff.recording.outside import waiting_in
 
     async with open_database(workspace, settings) as database:
-        return await job_entries(database, SHOWN)
+        return await job_entries(database, SHOWN), await waiting_in(
+            database, await table_names(database)
+        )
+
+
+def _launched(program: Waiting, now: datetime) -> str:
+    """What a cell waits for, since when, and what can be done about it."""
+    key, job = program.key, program.job
+    ask = f"`squeue -j {job}` and `sacct -j {job}` say what became of it; " if job else ""
+    gone = " Its process is gone." if program.is_gone else ""
+    return (
+        f"{program.variable} of run {key.run} waits for {program.shown}, for "
+        f"{lasting(now, program.since)}.{gone} {ask}`knockoff cancel {key.run}` ends that."
+    )
 
 
 async def _cancelled(
@@ -162,8 +183,8 @@ def _table(entries: Sequence[JobEntry], now: datetime) -> str:
                 each.cause,
                 _state(each),
                 f"{each.pid} on {each.host}" if at_work else "",
-                _age(now, each.since or each.created_at),
-                _age(each.lease_until, now) if at_work and each.lease_until else "",
+                lasting(now, each.since or each.created_at),
+                lasting(each.lease_until, now) if at_work and each.lease_until else "",
                 str(each.attempt),
             )
         )
@@ -176,11 +197,3 @@ def _table(entries: Sequence[JobEntry], now: datetime) -> str:
         ).rstrip()
         for line in lines
     )
-
-
-def _age(later: datetime, earlier: datetime) -> str:
-    """From one moment to the other, as in ``1:02:03``."""
-    seconds = max(0, round((later - earlier).total_seconds()))
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -276,7 +276,7 @@ async def _asked(
 ) -> list[str]:
     """Have a run computed as planned; the ids of its jobs."""
     from knockoff.database.jobs import job_id
-    from knockoff.database.restoring import release
+    from knockoff.database.putback import release
 
     jobs: list[str] = []
     for kind in sorted({kind for row in rows for kind in row.arrived}, reverse=True):

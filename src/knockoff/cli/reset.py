@@ -77,9 +77,8 @@ async def _reset(
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    from knockoff.database.jobentries import refuse_while_worked_on
     from knockoff.database.opening import open_database
-    from knockoff.recording.resetting import foretell, reset
+    from knockoff.recording.resetting import foretell, refuse_in_use, reset
     from knockoff.recording.runfiles import RunFiles
 
     folder, proposal = workspace.arrays_folder, workspace.proposal
@@ -92,7 +91,7 @@ async def _reset(
                 typer.echo(line)
         if dry_run or amounts.is_nothing:
             return
-        await refuse_while_worked_on(database)
+        await refuse_in_use(database, choice)
         question = f"Take this away from proposal {proposal}, for good?"
         if not await asyncio.to_thread(agreed, question, yes):
             raise typer.Exit(1)

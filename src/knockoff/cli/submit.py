@@ -14,7 +14,7 @@ from knockoff.cli.place import place_of
 from knockoff.cli.words import examples, say
 
 if TYPE_CHECKING:
-    from knockoff.recording.submitting import Submitted
+    from knockoff.recording.submission import Submitted
     from knockoff.settings import Settings
     from knockoff.workspace import Workspace
 
@@ -132,8 +132,8 @@ async def _submitted(
     table: str | None,
     launch: str,
 ) -> Submitted:
-    from knockoff.recording.submission import submit_to
-    from knockoff.recording.submitting import Submission
+    from knockoff.recording.submission import Submission
+    from knockoff.recording.submitcall import submit_to
     from knockoff.runkey import RunKey
 
     submission = Submission(values, errors, source, table, launch)
@@ -150,7 +150,7 @@ async def _told(
 ) -> None:
     from knockoff.database.opening import open_database
     from knockoff.database.registry import current_context
-    from knockoff.recording.submitting import end_launch, note_batch_job
+    from knockoff.recording.programends import end_launch, note_batch_job
     from knockoff.runkey import RunKey
     from knockoff.runs.described import read_description
 

@@ -20,6 +20,7 @@ from knockoff.database.backupfile import CHUNK, Manifest, SavedCollection, writt
 from knockoff.database.jobs import JOBS
 from knockoff.database.layout import LAYOUT
 from knockoff.database.owners import this_person
+from knockoff.database.presence import RECORDERS
 from knockoff.database.results import HISTORY, PREVIEWS
 from knockoff.database.transactions import raw
 
@@ -88,7 +89,7 @@ async def _collections(database: Database) -> list[tuple[str, dict[str, Any]]]:
         (str(each["name"]), dict(each.get("options", {})))
         async for each in found
         if each.get("type", "collection") == "collection"
-        and not each["name"].startswith(("system.", STAGING))
+        and not each["name"].startswith(("system.", STAGING, RECORDERS))
     ]
     return sorted(known, key=lambda each: (_PLACES.get(each[0], 1), each[0]))
 

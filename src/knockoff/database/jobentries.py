@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pymongo import ASCENDING
 
@@ -50,16 +50,20 @@ class JobEntry:
     """Why it failed or was cancelled."""
 
 
+UNCHANGED: Final = "Nothing was changed"
+
+
 class AtWorkError(DatabaseError):
     """Somebody is computing what is to be taken away."""
 
-    def __init__(self, job: JobEntry) -> None:
-        super().__init__(job)
+    def __init__(self, job: JobEntry, so_far: str = UNCHANGED) -> None:
+        super().__init__(job, so_far)
         self.job = job
+        self.so_far = so_far
 
     def __str__(self) -> str:
         return (
-            f"Nothing was changed: run {self.job.run} is being computed by process {self.job.pid} "
+            f"{self.so_far}: run {self.job.run} is being computed by process {self.job.pid} "
             f"on {self.job.host}. Wait until `knockoff jobs` does not show it any more, or stop "
             f"it: `knockoff cancel {self.job.run}`."
         )
@@ -132,9 +136,16 @@ async def cancel_idle(database: Database, job: str, reason: str) -> Job | None:
 
 
 async def refuse_while_worked_on(
-    database: Database, runs: Collection[int] | None = None, session: Session | None = None
+    database: Database,
+    runs: Collection[int] | None = None,
+    session: Session | None = None,
+    *,
+    so_far: str = UNCHANGED,
 ) -> None:
     """Let rows be changed below their jobs only if nobody is computing them.
+
+    Within a transaction that writes these rows it holds until that is done: whoever begins a
+    job writes its row, and of the two one comes first. `so_far` is what was done until now.
 
     Raises
     ------
@@ -147,7 +158,7 @@ async def refuse_while_worked_on(
     found = await database[JOBS].find(condition, session=session).to_list(None)
     for each in map(_entry, found):
         if not each.is_abandoned:
-            raise AtWorkError(each)
+            raise AtWorkError(each, so_far)
 
 
 async def retire(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from knockoff.database.client import Database
+    from knockoff.database.transactions import Session
     from knockoff.language.occasions import Event
 
 JOBS: Final = "knockoff.jobs"
@@ -116,6 +117,7 @@ async def ask(
     retry: bool = False,
     force: bool = False,
     variables: Sequence[str] = (),
+    session: Session | None = None,
 ) -> None:
     """Queue a job again, also where one like it is done; a running one is run once more after."""
     await database[JOBS].update_one(
@@ -139,6 +141,7 @@ async def ask(
             }
         ],
         upsert=True,
+        session=session,
     )
 
 

@@ -20,6 +20,11 @@ from knockoff.database.backup import STAGING
 from knockoff.database.backupfile import BackupError, array_name
 from knockoff.database.jobentries import refuse_while_worked_on
 from knockoff.database.layout import COLLECTION, LAYOUT, RESTORING
+from knockoff.database.presence import (
+    RECORDERS,
+    RecorderPresentError,
+    refuse_while_recorded,
+)
 from knockoff.database.transactions import raw
 from knockoff.workspace import FILE_MODE
 
@@ -43,8 +48,8 @@ async def fits(database: Database, proposal: int, backup: Backup, *, replace: bo
     BackupError
         It is another proposal's, or laid out by another knockoff, or something is there already
         that is not to be replaced.
-    AtWorkError
-        Something is being computed here.
+    AtWorkError, RecorderPresentError
+        Something is being computed here, or somebody records.
     """
     about = backup.manifest
     if about.proposal != proposal:
@@ -66,6 +71,7 @@ async def fits(database: Database, proposal: int, backup: Backup, *, replace: bo
             "in place of it; `knockoff db backup FILE` keeps what is there."
         )
     await refuse_while_worked_on(database)
+    await refuse_while_recorded(database)
 
 
 async def what_is_there(database: Database) -> list[str]:
@@ -73,7 +79,7 @@ async def what_is_there(database: Database) -> list[str]:
     names = [
         each
         for each in sorted(await database.list_collection_names())
-        if each != COLLECTION and not each.startswith(("system.", STAGING))
+        if each not in (COLLECTION, RECORDERS) and not each.startswith(("system.", STAGING))
     ]
     return [each for each in names if await database[each].find_one({}, {"_id": 1}) is not None]
 
@@ -81,7 +87,13 @@ async def what_is_there(database: Database) -> list[str]:
 async def restore(
     database: Database, backup: Backup, arrays_folder: Path, tell: Callable[[str], None]
 ) -> None:
-    """Put a verified backup in the place of what is there."""
+    """Put a verified backup in the place of what is there.
+
+    Raises
+    ------
+    RecorderPresentError
+        Somebody has begun to record meanwhile; all is as it was.
+    """
     for name in await database.list_collection_names():
         if name.startswith(STAGING):  # of somebody who was killed
             await database.drop_collection(name)
@@ -99,6 +111,13 @@ async def restore(
     ]
     mark = {RESTORING: {"names": names, "others": others}}
     await database[COLLECTION].update_one({"_id": "layout"}, {"$set": mark}, upsert=True)
+    try:
+        await refuse_while_recorded(database)  # from here on whoever wants to sees the mark
+    except RecorderPresentError:
+        await database[COLLECTION].update_one({"_id": "layout"}, {"$unset": {RESTORING: ""}})
+        for name in [*names, COLLECTION]:
+            await database.drop_collection(STAGING + name)
+        raise
     await finish(database)
 
 

@@ -28,13 +28,18 @@ COMPUTED: Final[dict[str, Any]] = {"variable": {"$not": {"$regex": "^mymdc#"}}}
 _DUPLICATE_KEY: Final = 11000
 
 
-async def add_history(database: Database, entries: Sequence[dict[str, Any]]) -> None:
-    """Add results to the history; one that is there already stays as it is."""
+async def add_history(
+    database: Database, entries: Sequence[dict[str, Any]], session: Session | None = None
+) -> None:
+    """Add results to the history; one that is there already stays as it is.
+
+    Within a transaction none may be there.
+    """
     if not entries:
         return
     try:
         with storable():
-            await database[HISTORY].insert_many(list(entries), ordered=False)
+            await database[HISTORY].insert_many(list(entries), ordered=False, session=session)
     except BulkWriteError as error:
         failed = (error.details or {}).get("writeErrors", ())
         if any(each.get("code") != _DUPLICATE_KEY for each in failed):
@@ -69,6 +74,7 @@ async def put_previews(
     previews: Sequence[dict[str, Any]],
     stale: Sequence[str] = (),
     past: Sequence[dict[str, Any]] = (),
+    session: Session | None = None,
 ) -> None:
     """Store previews by their `_id`, and delete those of cells that have no value any more.
 
@@ -79,22 +85,25 @@ async def put_previews(
             await database[PAST_PREVIEWS].bulk_write(
                 [ReplaceOne({"_id": each["_id"]}, each, upsert=True) for each in past],
                 ordered=False,
+                session=session,
             )
     if previews:
         with storable():
             await database[PREVIEWS].bulk_write(
                 [ReplaceOne({"_id": each["_id"]}, each, upsert=True) for each in previews],
                 ordered=False,
+                session=session,
             )
     if stale:
-        await database[PREVIEWS].delete_many({"_id": {"$in": list(stale)}})
+        await database[PREVIEWS].delete_many({"_id": {"$in": list(stale)}}, session=session)
 
 
 async def withdraw(
     database: Database, entries: Sequence[dict[str, Any]], previews: Sequence[dict[str, Any]]
 ) -> None:
     """Take back what was written beside a row that turned out to be deleted."""
-    for collection, written in ((HISTORY, entries), (PREVIEWS, previews)):
+    of_history = ((HISTORY, entries), (PAST_PREVIEWS, entries))
+    for collection, written in (*of_history, (PREVIEWS, previews)):
         ids = [each["_id"] for each in written]
         if ids:
             await database[collection].delete_many({"_id": {"$in": ids}})
@@ -125,10 +134,11 @@ async def drop_results(
     history: bool = False,
 ) -> None:
     """Take previews or computed results of runs away, for good; the catalogue's word stays."""
-    if previews:
+    gone = [*([PREVIEWS] if previews else []), *([PAST_PREVIEWS] if history else [])]
+    for collection in gone:
         for run in runs:
             below = {"$gte": f"{table}/{run}/", "$lt": f"{table}/{run}0"}  # 0 follows /
-            await database[PREVIEWS].delete_many({"_id": below}, session=session)
+            await database[collection].delete_many({"_id": below}, session=session)
     if history:
         of_runs = {"table": table, "run": {"$in": list(runs)}, **COMPUTED}
         await database[HISTORY].delete_many(of_runs, session=session)

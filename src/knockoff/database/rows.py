@@ -231,9 +231,13 @@ async def next_submission(database: Database, collection: str, key: RunKey) -> i
     return int(row["knockoff"]["submissions"])
 
 
-async def find_row(database: Database, collection: str, key: RunKey) -> dict[str, Any] | None:
-    """One row as it is stored; None if there is none."""
-    document: dict[str, Any] | None = await database[collection].find_one({"_id": key.document_id})
+async def find_row(
+    database: Database, collection: str, key: RunKey, session: Session | None = None
+) -> dict[str, Any] | None:
+    """One row as it is stored, or as a transaction sees it; None if there is none."""
+    document: dict[str, Any] | None = await database[collection].find_one(
+        {"_id": key.document_id}, session=session
+    )
     return document
 
 

@@ -16,7 +16,7 @@ from pymongo.errors import DuplicateKeyError
 
 from knockoff.database.jobs import JOBS
 from knockoff.database.registry import VARIABLES
-from knockoff.database.results import HISTORY, PREVIEWS
+from knockoff.database.results import HISTORY, PAST_PREVIEWS, PREVIEWS
 from knockoff.database.transactions import RAW, in_transaction, raw
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ async def trashed_files(database: Database, numbers: Collection[int]) -> Trashed
     runs: set[int] = set()
     condition = {"deletion": {"$in": list(numbers)}}
     fields = {"collection": 1, "document.arrays": 1, "document.knockoff.arrays": 1}
-    beside = {JOBS, PREVIEWS, VARIABLES}
+    beside = {JOBS, PREVIEWS, PAST_PREVIEWS, VARIABLES}
     async for item in database[TRASH].find(
         {**condition, "collection": {"$nin": list(beside)}}, fields
     ):

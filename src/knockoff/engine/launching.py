@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import socket
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -99,6 +102,12 @@ def launch_id(table: str, key: RunKey, variable: str, attempt: str) -> str:
     return f"{table}/{key.run}/{variable}/{attempt}"
 
 
+def launched_for(launch: str) -> tuple[str, str]:
+    """Table and variable of a launch, as in ``runs/42/fit/raw-1``; empty if it is none."""
+    parts = launch.split("/")
+    return (parts[0], parts[2]) if len(parts) == 4 else ("", "")
+
+
 async def _answered(order: dict[str, Any], surroundings: dict[str, str]) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "knockoff.engine.waiter"),
@@ -113,7 +122,8 @@ async def _answered(order: dict[str, Any], surroundings: dict[str, str]) -> dict
         async with asyncio.timeout(_STARTED_IN_S):
             said, errors = await process.communicate(json.dumps(order).encode())
     except TimeoutError:
-        process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)  # its child, too, which is not on its own yet
         await process.wait()
         raise LaunchError(f"was not started within {_STARTED_IN_S:g} s") from None
     try:

@@ -7,6 +7,7 @@ its own, so that neither a worker nor the listener takes it along.
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -42,31 +43,30 @@ def main() -> None:
     """Start what stdin says, answer, and stay as long as the program does."""
     order = json.load(sys.stdin)
     log = Path(order["log"])
-    known = _claimed(log)
-    if known is not None:  # by a recorder that was killed before it could say so
+    output = os.open(log, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o660)
+    # until the log says who watches over the program: whoever else is to start it waits for that
+    fcntl.flock(output, fcntl.LOCK_EX)
+    known = _watching(output)
+    if known is not None:  # for a recorder that was killed before it could say so
         _answer({"pid": known})
         return
     reading, writing = os.pipe()
     if os.fork() != 0:
         os.close(writing)
+        os.close(output)  # the lock stays with the child
         with os.fdopen(reading, "rb") as pipe:
             answer = pipe.readline()
         _answer(json.loads(answer or b'{"error": "its process ended at once"}'))
         return
-    os.setsid()
     os.close(reading)
-    _wait(order, log, writing)
+    _wait(order, log, output, writing)
 
 
-def _claimed(log: Path) -> int | None:
-    """Make the log, which nobody does twice; the process that has made it before, if one has."""
-    try:
-        os.close(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o660))
-    except FileExistsError:
-        with log.open("rb") as file:
-            found = heading_in(file.readline(1000).decode("utf-8", "replace"))
-        return None if found is None else found.pid
-    return None
+def _watching(log: int) -> int | None:
+    """The process that the log says has started the program; None if nobody has yet."""
+    first, whole, _ = os.pread(log, 1000, 0).partition(b"\n")
+    found = heading_in(first.decode("utf-8", "replace")) if whole else None
+    return None if found is None else found.pid
 
 
 def _answer(content: dict[str, Any]) -> None:
@@ -74,21 +74,23 @@ def _answer(content: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _wait(order: dict[str, Any], log: Path, answer: int) -> None:
+def _wait(order: dict[str, Any], log: Path, output: int, answer: int) -> None:
     adopt_orphans()
-    output = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_TRUNC)
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
     told = _Told()
     signal.signal(signal.SIGTERM, told.by)
     head = heading(order["proposal"], order["run"], order["table"], order["attempt"])
-    os.write(output, f"{head}{LAUNCHED}{order['variable']}: {order['shown']}\n".encode())
-    os.fsync(output)
     try:
+        os.ftruncate(output, 0)  # half a line of one who was killed
+        os.write(output, f"{head}{LAUNCHED}{order['variable']}: {order['shown']}\n".encode())
+        os.fsync(output)
+        os.chdir(order["folder"])  # where that hangs, whoever has asked ends us, and nothing starts
+        os.setsid()  # from here on we are not ended with those who have asked
+        fcntl.flock(output, fcntl.LOCK_UN)
         program = subprocess.Popen(
             order["command"],
-            cwd=order["folder"],
             stdin=nothing,
             stdout=output,
             stderr=output,

@@ -10,9 +10,9 @@ from knockoff.database.jobentries import cancel_idle, job_entries
 from knockoff.database.jobs import ask_to_stop
 from knockoff.database.rows import RowChange, change_row, find_row
 from knockoff.filling.messages import WAITING_FOR_OUTSIDE
+from knockoff.recording.dependants import dependants
 from knockoff.recording.neighbours import NO_NEIGHBOURS, WAITING, demand_of, neighbours_of
 from knockoff.recording.outside import waiting_in
-from knockoff.recording.submitting import dependants_of
 from knockoff.runs.stamps import slashed
 from knockoff.runs.states import has_field
 
@@ -123,7 +123,7 @@ async def _mark_launched(
     reason: str,
 ) -> None:
     """Have the cells say so that wait for a program, or for what it was to bring."""
-    names = {waiting.variable, *dependants_of(table, waiting.variable)}
+    names = {waiting.variable, *dependants(table, of=[waiting.variable])}
     problems = row.get("knockoff", {}).get("problems", {})
     change, guard = RowChange(), {}
     for variable in table.variables:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.database.rows import RowChange
+from knockoff.runs.keeping import ROLLED_BACK
 from knockoff.runs.stamps import slashed, value_at
 from knockoff.runs.states import has_field
 
@@ -17,6 +18,9 @@ OF_CELLS: Final = ("arrays", "exact", "style", "units", "problems")
 OF_METHODS: Final = ("code", "inputs", "made")
 """Parts of ``knockoff`` that tell whether a method is due."""
 
+OF_SOURCES: Final = ("launched", "submitted", ROLLED_BACK)
+"""Parts of ``knockoff`` that tell where the value of a method comes from, if it is none of now."""
+
 
 def places_of(column: str, method: str | None = None) -> list[str]:
     """Where a row keeps what it knows of a column, and of the method that fills it."""
@@ -24,7 +28,11 @@ def places_of(column: str, method: str | None = None) -> list[str]:
     return [
         column,
         *(f"knockoff.{part}.{slashed(column)}" for part in OF_CELLS),
-        *(f"knockoff.{part}.{slashed(name)}" for part in OF_METHODS for name in names),
+        *(
+            f"knockoff.{part}.{slashed(name)}"
+            for part in (*OF_METHODS, *OF_SOURCES)
+            for name in names
+        ),
     ]
 
 

@@ -6,17 +6,18 @@ for some rows at a time. Files are left alone; only `knockoff gc` takes those.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from knockoff.database import trash
-from knockoff.database.jobentries import refuse_while_worked_on, retire
+from knockoff.database.jobentries import UNCHANGED, retire
 from knockoff.database.jobs import JOBS
 from knockoff.database.notes import EDITS, NOTES
 from knockoff.database.registry import VARIABLES, column_id, current_table, table_names
-from knockoff.database.results import HISTORY, PREVIEWS
+from knockoff.database.results import HISTORY, PAST_PREVIEWS, PREVIEWS
 from knockoff.database.rows import RowChange, change_together
-from knockoff.database.transactions import in_transaction, raw
+from knockoff.database.transactions import in_batches, in_transaction, raw
 from knockoff.errors import EditError
+from knockoff.recording.atwork import refuse_while_at_work
 from knockoff.recording.cellparts import places_of, there
 from knockoff.recording.storing import PREVIEW_KINDS
 from knockoff.runs.stamps import slashed
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
 
     from knockoff.database.client import Database
     from knockoff.database.transactions import Session
-
-AT_ONCE: Final = 50
-"""Rows that lose a column in one transaction."""
 
 
 async def delete_run(database: Database, run: int, *, by: str) -> trash.Deletion:
@@ -41,13 +39,13 @@ async def delete_run(database: Database, run: int, *, by: str) -> trash.Deletion
     ------
     EditError
         There is no such run.
-    AtWorkError
+    AtWorkError, ProgramAtWorkError
         It is being computed.
     """
     tables = await table_names(database)
 
     async def work(session: Session) -> int:
-        await refuse_while_worked_on(database, [run], session)
+        await refuse_while_at_work(database, tables, [run], session)
         number = await trash.begin(database, session, run=run, by=by)
         of_run = {"run": run}
         rows = [await trash.move(database, session, number, each, of_run) for each in tables]
@@ -58,7 +56,8 @@ async def delete_run(database: Database, run: int, *, by: str) -> trash.Deletion
         for table in tables:
             prefix = f"{table}/{run}/"
             below = {"_id": {"$gte": prefix, "$lt": f"{prefix[:-1]}0"}}  # 0 follows /
-            await trash.move(database, session, number, PREVIEWS, below)
+            for collection in (PREVIEWS, PAST_PREVIEWS):
+                await trash.move(database, session, number, collection, below)
         jobs = await raw(database, JOBS).find(of_run, session=session).to_list(None)
         await trash.put(database, session, number, JOBS, jobs)
         await retire(database, of_run, session)
@@ -71,6 +70,9 @@ async def delete_column(
     database: Database, column: Mapping[str, Any], *, by: str
 ) -> tuple[trash.Deletion, list[int]]:
     """Empty a column in all rows, and take it out of the registry if the context file has it not.
+
+    The history stays, with what is needed to roll back. Somebody who begins to compute a row
+    before its turn has come stops it there; the rows before are done, and can be had back.
 
     Parameters
     ----------
@@ -86,26 +88,35 @@ async def delete_column(
     ------
     EditError
         It is not for knockoff to delete.
-    AtWorkError
+    AtWorkError, ProgramAtWorkError
         Something is being computed.
     """
     _refuse_what_stays(column)
     table, name = str(column["table"]), str(column["name"])
-    await refuse_while_worked_on(database)
     described = await current_table(database, table)
     filler = described.filler_of(name) if described else None
-    places = places_of(name, filler.name if filler else None)
+    method = filler.name if filler else name
+    await refuse_while_at_work(database, [table], variable=method)
+    places = places_of(name, method)
     own = places_of(name)
     number = await trash.begin(database, None, table=table, column=name, by=by)
     present = {"$or": [{each: {"$exists": True}} for each in own]}
     found = await database[table].find(present, {"run": 1}).sort("run", 1).to_list(None)
-    for start in range(0, len(found), AT_ONCE):
-        some = found[start : start + AT_ONCE]
 
-        async def work(session: Session, some: Sequence[dict[str, Any]] = some) -> None:
-            await _emptied(database, session, number, table, name, places, some)
+    async def work(some: Sequence[dict[str, Any]], done: int, session: Session) -> None:
+        so_far = f"{name} was taken out of {done} of {len(found)} rows, and of no more"
+        runs = [int(each["run"]) for each in some]
+        await refuse_while_at_work(
+            database,
+            [table],
+            runs,
+            session,
+            variable=method,
+            so_far=so_far if done else UNCHANGED,
+        )
+        await _emptied(database, session, number, table, name, places, some)
 
-        await in_transaction(database, work)
+    await in_batches(database, found, work)
 
     async def strike(session: Session) -> None:
         entry = {"_id": column_id(table, name), "former": True}

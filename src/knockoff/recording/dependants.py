@@ -19,15 +19,21 @@ if TYPE_CHECKING:
     from knockoff.runs.stamps import Elsewhere
 
 
-def dependants(table: TableDescription, fields: Collection[str]) -> set[str]:
-    """The variables that read one of these fields, or one that does."""
-    found: set[str] = set()
-    for variable in table.variables:  # in dependency order
+def dependants(
+    table: TableDescription, fields: Collection[str] = (), *, of: Collection[str] = ()
+) -> tuple[str, ...]:
+    """The variables that read one of these fields or variables, or one that does.
+
+    They are in the order of their dependencies, and without `of` itself.
+    """
+    found: list[str] = []
+    for variable in table.variables:
         read = {name.partition(".")[0] for name in variable.fields_read}
-        behind = (*variable.reads, *variable.may_read)
-        if not read.isdisjoint(fields) or not found.isdisjoint(behind):
-            found.add(variable.name)
-    return found
+        behind = {*variable.reads, *variable.may_read}
+        reads_any = not read.isdisjoint(fields) or not behind.isdisjoint((*of, *found))
+        if reads_any and variable.name not in of:
+            found.append(variable.name)
+    return tuple(found)
 
 
 async def ask_for_edit(
@@ -57,7 +63,7 @@ async def ask_for_edit(
     due = [each.name for each in due_variables(table, row, event, elsewhere=around.elsewhere)]
     made = row.get("knockoff", {}).get("code", {})
     if fields is not None:
-        reached = dependants(table, fields)
+        reached = set(dependants(table, fields))
     else:
         reached = _given_others(table, row, around.elsewhere)
     due = [name for name in due if name in reached or slashed(name) not in made]

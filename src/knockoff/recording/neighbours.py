@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from knockoff.contextfile.description import TableDescription
     from knockoff.database.client import Database
     from knockoff.database.jobs import Job
+    from knockoff.database.transactions import Session
     from knockoff.runkey import RunKey
     from knockoff.runs.elsewhere import Descriptions
 
@@ -81,6 +82,7 @@ async def neighbours_of(
     *,
     but: str = "",
     settled: Collection[str] = (),
+    session: Session | None = None,
 ) -> Neighbours:
     """Look at the run's rows in all tables that this one has to do with.
 
@@ -98,6 +100,8 @@ async def neighbours_of(
         Id of a job that is over, although it is still marked as running.
     settled:
         Tables of which nothing more is to come than what waits for others, and what jobs bring.
+    session:
+        Of a transaction that has changed one of these rows.
 
     Returns
     -------
@@ -108,10 +112,14 @@ async def neighbours_of(
     if linked == {collection}:
         return NO_NEIGHBOURS
     chosen = {name: table for name, table in tables.items() if name in linked}
-    found, *rows = await asyncio.gather(
-        open_jobs(database, list(chosen), key),
-        *(find_row(database, name, key) for name in chosen),
-    )
+    if session is not None:  # which takes one question after the other
+        rows = [await find_row(database, name, key, session) for name in chosen]
+        found = await open_jobs(database, list(chosen), key)
+    else:
+        found, *rows = await asyncio.gather(
+            open_jobs(database, list(chosen), key),
+            *(find_row(database, name, key) for name in chosen),
+        )
     jobs = tuple(job for job in found if job.id != but)
     demands = {
         name: [

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from knockoff.database.opening import open_database
+from knockoff.database.presence import present
 from knockoff.database.registry import current_context
 from knockoff.database.server import ensure_running
 from knockoff.engine.environment import EngineSettings
@@ -61,6 +62,7 @@ async def open_recorder(workspace: Workspace, settings: Settings) -> AsyncIterat
         engine = await stack.enter_async_context(open_engine(engine_settings(workspace, settings)))
         context = await engine.describe(workspace.context_file)
         database = await stack.enter_async_context(open_database(workspace, settings))
+        await stack.enter_async_context(present(database))
         filler = ServiceFiller(context, workspace.arrays_folder)
         tables = await open_tables(database, context, filler, register_it=True)
         folders = Folders(workspace.context_file, workspace.arrays_folder, settings.data_root)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import signal
@@ -11,11 +12,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from knockoff.database.client import reworded
 from knockoff.database.owners import is_dead, owner_of
-from knockoff.database.rows import RowChange, change_row
+from knockoff.database.rows import RowChange, change_row, find_row
 from knockoff.engine.launching import LaunchError, launch_id
+from knockoff.errors import DatabaseError
 from knockoff.filling.messages import WAITING_FOR_OUTSIDE, CellProblem
-from knockoff.recording.submitting import end_launch
+from knockoff.language.launching import in_words
+from knockoff.recording.programends import end_launch
 from knockoff.runkey import RunKey
 from knockoff.runs.stamps import slashed
 from knockoff.runs.states import place_of
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
 
     from knockoff.contextfile.description import ContextDescription, TableDescription
     from knockoff.database.client import Database
+    from knockoff.database.transactions import Session
     from knockoff.engine.launching import Launcher
     from knockoff.filling.messages import Result
     from knockoff.recording.rowfill import Place
@@ -144,25 +149,49 @@ def end_superseded(programs: Sequence[Waiting]) -> None:
             log.warning("%s: %s is not waited for any more, and goes on", each.key, each.shown)
 
 
-async def launched(results: Sequence[Result], place: Place) -> None:
-    """Start the programs that results ask for, whose cells say by now that they wait."""
-    for result in results:
-        about = result.problem.outside if result.problem is not None else {}
-        if place.launcher is None or "id" not in about:
-            continue
-        waiting = Waiting(
-            key=place.key,
-            table=place.table.collection,
-            variable=result.variable,
-            launch=about["id"],
-            shown="",
-            owner="",
-            since=about["since"],
-            command=tuple(about["command"]),
-            folder=about["folder"],
-        )
-        tables = {**place.neighbours.tables, place.table.collection: place.table}
-        await _start(place.database, tables, place.launcher, waiting)
+class Launches:
+    """Programs that are being started beside the work that goes on; waited for at its end.
+
+    To start one may take long where the disk is slow, and other results must not wait for
+    that. Whatever comes to nothing here is found by `look_after`: the row says what it waits for.
+    """
+
+    def __init__(self) -> None:
+        self._starting: list[asyncio.Task[None]] = []
+
+    def begin(self, results: Sequence[Result], place: Place) -> None:
+        """Start the programs that results ask for, whose cells say by now that they wait."""
+        for result in results:
+            about = result.problem.outside if result.problem is not None else {}
+            if place.launcher is not None and "id" in about:
+                work = _launched(result, about, place, place.launcher)
+                self._starting.append(asyncio.create_task(work))
+
+    async def done(self) -> None:
+        """Wait until all of them are started, or have said why not."""
+        await asyncio.gather(*self._starting)
+
+
+async def _launched(
+    result: Result, about: Mapping[str, Any], place: Place, launcher: Launcher
+) -> None:
+    waiting = Waiting(
+        key=place.key,
+        table=place.table.collection,
+        variable=result.variable,
+        launch=about["id"],
+        shown="",
+        owner="",
+        since=about["since"],
+        command=tuple(about["command"]),
+        folder=about["folder"],
+    )
+    tables = {**place.neighbours.tables, place.table.collection: place.table}
+    try:
+        with reworded("MongoDB"):
+            await _start(place.database, tables, launcher, waiting)
+    except DatabaseError as error:
+        log.warning("%s: whether %s was started is seen later: %s", place.key, about["id"], error)
 
 
 async def _start(
@@ -185,20 +214,30 @@ async def _start(
         await end_launch(database, tables, waiting.key, waiting.launch, str(error), "LaunchError")
         return
     about["owner"] = owner_of(about["pid"])
+    is_noted = False
     for output in table.variable(waiting.variable).outputs:
         path = f"knockoff.problems.{slashed(output)}.outside"
         change = RowChange({f"{path}.{name}": each for name, each in about.items()})
-        await change_row(
+        is_noted |= await change_row(
             database, waiting.table, waiting.key, change, {f"{path}.id": waiting.launch}
         )
-    log.info("%s: launched %s", waiting.key, waiting.command)
+    if is_noted:
+        log.info("%s: launched %s", waiting.key, waiting.command)
+        return
+    row = await find_row(database, waiting.table, waiting.key)
+    newest = (row or {}).get("knockoff", {}).get("launched", {}).get(slashed(waiting.variable))
+    if newest != waiting.launch:  # else it has submitted already, so fast is it
+        end_superseded([replace(waiting, owner=about["owner"], shown=in_words(waiting.command))])
 
 
 # All night long
 
 
 async def waiting_in(
-    database: Database, tables: Collection[str], runs: Collection[int] | None = None
+    database: Database,
+    tables: Collection[str],
+    runs: Collection[int] | None = None,
+    session: Session | None = None,
 ) -> list[Waiting]:
     """The programs that cells wait for; of these runs, or of all."""
     condition: dict[str, Any] = {"knockoff.states": WAITING_FOR_OUTSIDE}
@@ -207,7 +246,7 @@ async def waiting_in(
     fields = {"proposal": 1, "run": 1, "knockoff.problems": 1}
     found: dict[str, Waiting] = {}
     for table in tables:
-        async for row in database[table].find(condition, fields).sort("run", 1):
+        async for row in database[table].find(condition, fields, session=session).sort("run", 1):
             key = RunKey(row["proposal"], row["run"])
             for problem in row["knockoff"]["problems"].values():
                 about = problem.get("outside") or {}

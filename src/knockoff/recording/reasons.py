@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,7 @@ from knockoff.filling.messages import WAITING_FOR_OUTSIDE
 from knockoff.recording.edits import Edits
 from knockoff.recording.history import computed, history_of, inputs_of
 from knockoff.recording.typed import misfit
-from knockoff.recording.wording import Wording, ended, listed
+from knockoff.recording.wording import Wording, ended, lasting, listed
 from knockoff.runs.causes import tree_of
 from knockoff.runs.described import read_description
 from knockoff.runs.staleness import KEPT, STALE
@@ -24,7 +25,7 @@ from knockoff.runs.states import has_field, place_of, state_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from datetime import datetime, tzinfo
+    from datetime import tzinfo
 
     from knockoff.contextfile.description import TableDescription, VariableDescription
     from knockoff.database.client import Database
@@ -283,10 +284,15 @@ class Reasons:
         told.sentences += [
             f"{self._cell(told)} is waiting for outside: `{message}` was launched on "
             f"{self._when(about['since'])} ({place_of(problem)}) and has not submitted a value "
-            f"yet.",
+            f"yet, after {lasting(datetime.now(UTC), about['since'])}.",
             f"It does that by `knockoff submit {run} {name} FILE`; `knockoff logs {run}` has what "
             f"it prints, and `knockoff cancel {run}` ends it.",
         ]
+        if job := about.get("job"):
+            told.sentences.append(
+                f"Whether Slurm still knows it says `squeue -j {job}`, and how it ended `sacct -j "
+                f"{job}`: where it was killed, nobody tells the cell."
+            )
         owner = str(about.get("owner") or "")
         if owner and not about.get("job") and is_dead(owner):
             told.sentences.append(

@@ -11,15 +11,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.arrays.sweeping import StoredFile, files_in, remove
-from knockoff.database.jobentries import refuse_while_worked_on, retire
+from knockoff.database.jobentries import UNCHANGED, retire
 from knockoff.database.jobs import JOBS, RETIRED
 from knockoff.database.registry import VARIABLES, current_table, table_names
-from knockoff.database.results import COMPUTED, HISTORY, PREVIEWS, amount, drop_results
+from knockoff.database.results import (
+    COMPUTED,
+    HISTORY,
+    PAST_PREVIEWS,
+    PREVIEWS,
+    amount,
+    drop_results,
+)
 from knockoff.database.rows import RowChange, change_alike, change_together
-from knockoff.database.transactions import in_transaction
+from knockoff.database.transactions import in_batches
 from knockoff.database.trash import deletions, trashed_files
 from knockoff.database.versions import in_use, mark_swept, versions
-from knockoff.recording.cellparts import OF_CELLS, OF_METHODS, there
+from knockoff.recording.atwork import refuse_while_at_work
+from knockoff.recording.cellparts import OF_CELLS, OF_METHODS, OF_SOURCES, there
 from knockoff.runs.stamps import dotted, slashed
 
 if TYPE_CHECKING:
@@ -29,9 +37,6 @@ if TYPE_CHECKING:
     from knockoff.contextfile.description import TableDescription
     from knockoff.database.client import Database
     from knockoff.database.transactions import Session
-
-AT_ONCE: Final = 50
-"""Rows that are emptied in one transaction."""
 
 _OF_DATA: Final = {"cause": {"$in": ["raw", "proc"]}, "state": {"$ne": RETIRED}}
 
@@ -87,10 +92,15 @@ async def foretell(database: Database, folder: Path, proposal: int, choice: Choi
         rows=rows,
         results=results if choice.values else 0,
         previews=await amount(database, PREVIEWS) if choice.values else nothing,
-        history=await amount(database, HISTORY, dict(COMPUTED)) if choice.history else nothing,
+        history=await _of_history(database) if choice.history else nothing,
         files=await _named(database, folder, proposal) if choice.arrays else (),
         events=await database[JOBS].count_documents(_OF_DATA) if choice.events else 0,
     )
+
+
+async def refuse_in_use(database: Database, choice: Choice) -> None:
+    """Raise the errors of `reset` before somebody is asked whether he means it."""
+    await refuse_while_at_work(database, await table_names(database) if choice.values else ())
 
 
 async def reset(database: Database, folder: Path, proposal: int, choice: Choice) -> list[str]:
@@ -98,46 +108,49 @@ async def reset(database: Database, folder: Path, proposal: int, choice: Choice)
 
     Raises
     ------
-    AtWorkError
-        Something is being computed.
+    AtWorkError, ProgramAtWorkError
+        Something is being computed. Where that has begun only now, the rows before are reset,
+        and the message says how many.
     """
-    await refuse_while_worked_on(database)
+    await refuse_in_use(database, choice)
+    tables = await table_names(database)
+    waiting = tables if choice.values else ()
+    emptied = 0
     files = await _named(database, folder, proposal) if choice.arrays else ()
-    for table in await table_names(database):
+    for table in tables:
         described = await current_table(database, table)
         columns = await _computed_columns(database, table)
         keys = await database[table].find({}, {"run": 1}).sort("run", 1).to_list(None)
-        for start in range(0, len(keys), AT_ONCE):
-            some = keys[start : start + AT_ONCE]
 
-            async def work(
-                session: Session,
-                some: Sequence[Mapping[str, Any]] = some,
-                table: str = table,
-                described: TableDescription | None = described,
-                columns: Sequence[str] = columns,
-            ) -> None:
-                runs = [int(each["run"]) for each in some]
-                await refuse_while_worked_on(database, runs, session)
-                ids = [str(each["_id"]) for each in some]
-                change = _emptied(choice, columns)
-                if change:
-                    await change_alike(database, session, table, ids, change)
-                if choice.arrays and not choice.values:
-                    await _without_arrays(database, session, table, ids, described)
-                if choice.events:
-                    of_data = {"collection": table, "run": {"$in": runs}, **_OF_DATA}
-                    await retire(database, of_data, session)
-                await drop_results(
-                    database,
-                    session,
-                    table,
-                    runs,
-                    previews=choice.values,
-                    history=choice.history,
-                )
+        async def work(
+            some: Sequence[Mapping[str, Any]],
+            done: int,
+            session: Session,
+            table: str = table,
+            described: TableDescription | None = described,
+            columns: Sequence[str] = columns,
+            before: int = emptied,
+        ) -> None:
+            so_far = f"{before + done} rows were reset, and no more"
+            runs = [int(each["run"]) for each in some]
+            await refuse_while_at_work(
+                database, waiting, runs, session, so_far=so_far if before + done else UNCHANGED
+            )
+            ids = [str(each["_id"]) for each in some]
+            change = _emptied(choice, columns)
+            if change:
+                await change_alike(database, session, table, ids, change)
+            if choice.arrays and not choice.values:
+                await _without_arrays(database, session, table, ids, described)
+            if choice.events:
+                of_data = {"collection": table, "run": {"$in": runs}, **_OF_DATA}
+                await retire(database, of_data, session)
+            await drop_results(
+                database, session, table, runs, previews=choice.values, history=choice.history
+            )
 
-            await in_transaction(database, work)
+        await in_batches(database, keys, work)
+        emptied += len(keys)
     return await _removed(database, folder, proposal, files)
 
 
@@ -145,7 +158,7 @@ def _emptied(choice: Choice, columns: Sequence[str]) -> RowChange:
     """What is alike in every row."""
     change = RowChange()
     if choice.values:
-        parts = (*OF_CELLS, *OF_METHODS, "elsewhere")
+        parts = (*OF_CELLS, *OF_METHODS, *OF_SOURCES, "elsewhere")
         change.removed += [*columns, *(f"knockoff.{part}" for part in parts)]
     if choice.events:
         change.removed.append("knockoff.data")
@@ -170,6 +183,13 @@ async def _without_arrays(
             change.removed += there(row, [f"knockoff.arrays.{key}", *places])
         change.removed = list(dict.fromkeys(change.removed))
         await change_together(database, session, table, row["_id"], change)
+
+
+async def _of_history(database: Database) -> tuple[int, int]:
+    """Results, and their bytes with the previews that are kept for rolling back to them."""
+    number, nbytes = await amount(database, HISTORY, dict(COMPUTED))
+    _, of_previews = await amount(database, PAST_PREVIEWS)
+    return number, nbytes + of_previews
 
 
 async def _named(database: Database, folder: Path, proposal: int) -> tuple[StoredFile, ...]:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from knockoff.database.owners import this_person
+from knockoff.database.putback import Restoration, previews_of_result, put_back
 from knockoff.database.registry import current_context
-from knockoff.database.restoring import Restoration, past_previews, restore
 from knockoff.database.rows import RowChange, find_row, release_of_the_dead
 from knockoff.errors import ContextFileError, EditError
 from knockoff.recording.history import PastResult
@@ -76,7 +76,7 @@ class RollBack:
                 await self._refuse_busy()
                 continue
             restoration = await self._restoration(source, row)
-            if await restore(self.database, restoration):
+            if await put_back(self.database, restoration):
                 return PastResult(len(self.results) + 1, source.column, restoration.entry)
         raise RollBackError(
             f"{source.column} of {self.key} was not rolled back: its array was swept by "
@@ -150,7 +150,7 @@ class RollBack:
                 "code": variable.code,
                 "inputs": await self._stamp(context, variable, row),
             }
-        previews = await past_previews(self.database, source.entry["_id"])
+        previews = await previews_of_result(self.database, source.entry["_id"])
         prefix = f"{self.table}/{self.key.run}"
         ids = {f"{prefix}/{cell}/{kind}" for cell in _cells(source) for kind in PREVIEW_KINDS}
         guard = {

@@ -18,8 +18,8 @@ from knockoff.filling.filling import START_TIME
 from knockoff.filling.messages import CellProblem, Result, Started
 from knockoff.recording.neighbours import NO_NEIGHBOURS, Neighbours, waits_of
 from knockoff.recording.outside import (
+    Launches,
     end_superseded,
-    launched,
     outside_change,
     superseded,
     to_be_launched,
@@ -28,7 +28,7 @@ from knockoff.recording.storing import (
     LARGEST_ROW,
     Provenance,
     history_entry,
-    past_previews,
+    previews_by_result,
     previews_of,
     row_change,
 )
@@ -119,6 +119,7 @@ class RowFill:
         self._on_change = on_change
         self._session: Session | None = None
         self._resources = AsyncExitStack()
+        self._launches = Launches()
         self._waiting: list[Result] = []
         """Until the row itself is stored."""
         self._left: list[Result] = []
@@ -131,7 +132,10 @@ class RowFill:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._resources.aclose()
+        try:
+            await self._resources.aclose()
+        finally:
+            await self._launches.done()
 
     async def fill(self, event: Event, direction: Direction) -> None:
         """Run the due variables of one side of the event.
@@ -318,14 +322,14 @@ class RowFill:
         entries = [history_entry(place.table, each, provenance) for each in results]
         kept = [each for each in entries if each is not None]
         try:
-            past = past_previews(kept, previews)
+            past = previews_by_result(kept, previews)
             await self._written(change, kept, previews, stale, past)
         except UnstorableError as error:
             await self._store_without(results, error, outside, running=running, last=last)
             end_superseded(old)
             return
         end_superseded(old)
-        await launched(results, place)
+        self._launches.begin(results, place)
         if results and self._session is not None:
             await self._session.acknowledge(len(results))
 

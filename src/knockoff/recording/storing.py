@@ -229,7 +229,7 @@ def previews_of(
     return previews, stale
 
 
-def past_previews(
+def previews_by_result(
     entries: Sequence[Mapping[str, Any]], previews: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """Previews as the history keeps them: those of one result together, by its entry."""

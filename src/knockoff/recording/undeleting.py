@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from knockoff.database import trash
-from knockoff.database.jobentries import refuse_while_worked_on
+from knockoff.database.jobentries import UNCHANGED, refuse_while_worked_on
 from knockoff.database.jobs import JOBS, RETIRED
 from knockoff.database.notes import NOTES
 from knockoff.database.registry import VARIABLES, current_table
 from knockoff.database.results import PREVIEWS
 from knockoff.database.rows import change_together
-from knockoff.database.transactions import in_transaction, raw
+from knockoff.database.transactions import ROWS_AT_ONCE, in_transaction, raw
 from knockoff.errors import EditError
 from knockoff.recording.cellparts import has_result, places_of, returned
 from knockoff.recording.tasks import remove_at
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from knockoff.database.client import Database
     from knockoff.database.transactions import Session
     from knockoff.database.trash import Deletion
-
-AT_ONCE: Final = 50
-"""Rows that get a column back in one transaction."""
 
 
 @dataclass
@@ -172,12 +169,18 @@ async def _undelete_column(database: Database, deletion: Deletion) -> Undone:
                 for each in items
                 if each["collection"] == deletion.table
                 and int(each["document"]["run"]) not in undone.missing
-            ][:AT_ONCE]
+            ][:ROWS_AT_ONCE]
+            back = len(undone.rows)
+            so_far = f"{deletion.column} is back in {back} rows, and the rest still in the trash"
+            runs = [int(each["document"]["run"]) for each in rows]
+            await refuse_while_worked_on(
+                database, runs, session, so_far=so_far if back else UNCHANGED
+            )
             done = [
                 each for each in rows if await _returned(database, session, each, places, undone)
             ]
             await trash.forget_items(database, session, done)
-            if len(rows) == AT_ONCE:
+            if len(rows) == ROWS_AT_ONCE:
                 return False
             await _beside(database, session, items, deletion, undone)
             await trash.end(database, session, deletion.number)

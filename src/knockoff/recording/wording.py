@@ -48,3 +48,11 @@ def listed(words: Sequence[str]) -> str:
 def ended(sentence: str) -> str:
     """A sentence with its full stop."""
     return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
+
+
+def lasting(later: datetime, earlier: datetime) -> str:
+    """From one moment to the other, as in ``1:02:03``."""
+    seconds = max(0, round((later - earlier).total_seconds()))
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from knockoff.database.client import storable
 from knockoff.database.results import HISTORY, PAST_PREVIEWS, PREVIEWS
 from knockoff.database.rows import RowChange, change_row
+from knockoff.database.transactions import in_transaction
 from knockoff.runs.keeping import ROLLED_BACK
 from knockoff.runs.stamps import slashed
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from knockoff.database.client import Database
+    from knockoff.database.transactions import Session
     from knockoff.runkey import RunKey
 
 
@@ -39,7 +41,7 @@ class Restoration:
     """Ids of previews of cells that are to have none."""
 
 
-async def restore(database: Database, wanted: Restoration) -> bool:
+async def put_back(database: Database, wanted: Restoration) -> bool:
     """Write all of it or nothing; False if the guard did not hold, or an array was swept.
 
     A sweep marks entries of the history before it deletes their files. Both write to the
@@ -48,7 +50,7 @@ async def restore(database: Database, wanted: Restoration) -> bool:
     arrays = wanted.entry.get("arrays", {})
     unswept = {f"arrays.{cell}.swept_at": {"$exists": False} for cell in arrays}
 
-    async def write(session: Any) -> bool:
+    async def write(session: Session) -> bool:
         found = await database[HISTORY].update_one(
             {"_id": wanted.source, **unswept},
             {"$inc": {"restored": 1}},
@@ -71,11 +73,10 @@ async def restore(database: Database, wanted: Restoration) -> bool:
         return True
 
     with storable():
-        async with await database.client.start_session() as session:
-            return bool(await session.with_transaction(write))
+        return await in_transaction(database, write)
 
 
-async def past_previews(database: Database, entry: str) -> list[dict[str, Any]]:
+async def previews_of_result(database: Database, entry: str) -> list[dict[str, Any]]:
     """The previews that belong to a result of the history, as they were stored."""
     found = await database[PAST_PREVIEWS].find_one({"_id": entry})
     return list(found["previews"]) if found else []
