@@ -258,9 +258,7 @@ async def measure(repeats: int, only: str) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=20, help="runs of each kind")
-    parser.add_argument(
-        "--only", default="", help="kinds whose name has this regular expression in it"
-    )
+    parser.add_argument("--only", default="", help="regular expression for the kinds")
     arguments = parser.parse_args()
     faults = asyncio.run(measure(arguments.repeats, arguments.only))
     print(f"{faults} faults")
