@@ -12,16 +12,19 @@ import argparse
 import asyncio
 import gc
 import os
+import re
 import subprocess
 import sys
 import tempfile
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import h5py
 
+from hostile_kinds import CONTEXT, KINDS, NONE, Kind
 from knockoff.recording.opening import open_recorder
 from knockoff.runkey import RunKey
 from knockoff.workspace import Workspace
@@ -30,149 +33,6 @@ if TYPE_CHECKING:
     from knockoff.database.client import Database
 
 PROPOSAL: Final = 1234
-
-CONTEXT: Final = """
-import ctypes, multiprocessing, os, re, signal, subprocess, sys, threading, time
-import numpy as np
-from damnit_ctx import Cell, Skip, Variable
-{top}
-
-@Variable
-def before(run: "meta#run_number") -> int:
-    return run
-
-@Variable
-def array(run: "meta#run_number"):
-    return np.full(2000, run, dtype="f8")
-
-@Variable{options}
-def hostile(before: "var#before"):
-    {body}
-
-@Variable
-def reads_it(hostile: "var#hostile"):
-    return 1
-
-@Variable
-def after(before: "var#before") -> int:
-    return before + 1
-"""
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One way to be hostile, and what its cell must say."""
-
-    body: str
-    state: str
-    kinds: tuple[str, ...] = ()
-    """Any of these; empty where the cell has a value."""
-
-    options: str = ""
-    top: str = ""
-    needs_small_disk: bool = False
-
-
-SHORT: Final = "(timeout=0.5)"
-NONE: Final[tuple[str, ...]] = ()
-KINDS: Final = {
-    "an exception": Kind('raise KeyError("no such device")', "failed", ("KeyError",)),
-    "Skip": Kind('raise Skip("no beam")', "skipped", ("Skip",)),
-    "an exception that cannot be told": Kind(
-        "class Odd(Exception):\n        def __str__(self): raise self\n    raise Odd()",
-        "failed",
-        ("Odd",),
-    ),
-    "a message of odd characters": Kind(
-        r'raise ValueError("\udcff\x00\x1b[31m\u202e" * 10_000)', "failed", ("ValueError",)
-    ),
-    "endless recursion": Kind(
-        "def deeper(n): return deeper(n + 1)\n    return deeper(0)", "failed", ("RecursionError",)
-    ),
-    "sys.exit": Kind("sys.exit(3)", "failed", ("SystemExit",)),
-    "os._exit": Kind("os._exit(3)", "failed", ("SystemExit",)),
-    "a segfault": Kind("ctypes.string_at(0)", "killed", ("SIGSEGV",)),
-    "a C loop that holds the interpreter's lock": Kind(
-        're.match(r"(a+)+$", "a" * 64 + "b")', "timed out", ("Timeout",), SHORT
-    ),
-    "SIGTERM ignored, children left behind": Kind(
-        """signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    for own in (False, True):
-        subprocess.Popen(["sleep", "1000"], start_new_session=own)
-        subprocess.Popen("sleep 1000 & sleep 1000", shell=True, start_new_session=own)
-    while True: time.sleep(1)""",
-        "timed out",
-        ("Timeout",),
-        SHORT,
-    ),
-    "it stops itself": Kind(
-        "os.kill(os.getpid(), signal.SIGSTOP)", "timed out", ("Timeout",), SHORT
-    ),
-    "memory that is refused": Kind(
-        "return np.ones(100_000_000).sum()",
-        "failed",
-        ("_ArrayMemoryError", "MemoryError"),
-        '(memory="200 MB")',
-    ),
-    "memory of its programs": Kind(
-        """code = "x = b'x' * 150_000_000; import time; time.sleep(60)"
-    for each in [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]: each.wait()""",
-        "killed",
-        ("OutOfMemory",),
-        '(memory="300 MB")',
-    ),
-    "a value that cannot be kept": Kind("return (n for n in range(3))", "failed", ("any",)),
-    "a value in lack of a disk": Kind(
-        "return np.random.default_rng(1).random(4_000_000)",
-        "failed",
-        ("any",),
-        needs_small_disk=True,
-    ),
-    "endless output": Kind('while True: print("x" * 10_000)', "timed out", ("Timeout",), SHORT),
-    "all file descriptors closed": Kind(
-        "os.closerange(0, 4096); return 1", "failed", ("WorkerError",)
-    ),
-    "garbage on every socket": Kind(
-        """for name in os.listdir("/proc/self/fd"):
-        if os.path.realpath(f"/proc/self/fd/{name}").rpartition("/")[2].startswith("socket:"):
-            os.write(int(name), b"{" * 100)
-    time.sleep(1000)""",
-        "failed",
-        ("WorkerError",),
-        SHORT,
-    ),
-    "functions of the library replaced": Kind(
-        "import json, socket; os.write = json.dumps = socket.socket.sendall = None; return 1",
-        "failed",
-        ("WorkerError",),
-    ),
-    "two hundred children": Kind(
-        "for _ in range(200):\n        if os.fork() == 0: time.sleep(1000)\n    return 1",
-        "done",
-    ),
-    "threads at import": Kind(
-        "return 1",
-        "done",
-        top="threading.Thread(target=time.sleep, args=(1000,), daemon=True).start()",
-    ),
-    "KeyboardInterrupt": Kind("raise KeyboardInterrupt", "failed", ("WorkerError",)),
-    "its whole process group killed": Kind("os.killpg(0, 9)", "killed", ("SIGKILL",)),
-    "its own log deleted": Kind(
-        """log = os.path.realpath("/proc/self/fd/1"); os.remove(log)
-    ctypes.string_at(0)""",
-        "killed",
-        ("SIGSEGV",),
-    ),
-    "its folder, umask and signals changed": Kind(
-        """os.chdir("/"); os.umask(0o777)
-    for each in (signal.SIGTERM, signal.SIGCHLD): signal.signal(each, signal.SIG_IGN)
-    return 1""",
-        "done",
-    ),
-    "its parent killed": Kind(
-        "os.kill(os.getppid(), signal.SIGKILL); time.sleep(1000)", "killed", ("WorkerLost",)
-    ),
-}
 
 
 def fault_in(row: dict[str, Any] | None, kind: Kind, run: int, folder: Path) -> str | None:
@@ -185,6 +45,8 @@ def fault_in(row: dict[str, Any] | None, kind: Kind, run: int, folder: Path) -> 
     state, name = told["state"], told["kind"]
     if state != kind.state or (kind.kinds not in (NONE, ("any",)) and name not in kind.kinds):
         return f"hostile is {state} {name}: {told.get('message', '')[:60]}"
+    if kind.says not in told.get("message", ""):
+        return f"hostile does not say {kind.says!r}: {told['message'][:60]}"
     if (row.get("before"), row.get("after")) != (run, run + 1):
         said = problems.get("before") or problems.get("after") or {}
         return f"a neighbour has no value: {said.get('message', 'nothing is said')[:60]}"
@@ -214,11 +76,55 @@ def left(marker: str, but: str = "\n\n") -> set[int]:
     return found
 
 
-def resident() -> float:
-    """MB of memory of this process, collected."""
-    gc.collect()
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(each.split()[1]) / 1e3 for each in lines if each.startswith("VmRSS"))
+def proportional(process: int) -> float:
+    """MB of memory of a process, shared pages by their part (PSS)."""
+    lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    return next(int(each.split()[1]) / 1e3 for each in lines if each.startswith("Pss:"))
+
+
+def open_files(process: int) -> int:
+    """How many file descriptors a process has."""
+    return len(list(Path(f"/proc/{process}/fd").iterdir()))
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the service and its zygotes hold, once no run is worked on."""
+
+    service: float
+    """MB, collected."""
+
+    zygotes: dict[int, tuple[float, int]]
+    """MB and open files of each, by process id."""
+
+    files: int
+
+    @classmethod
+    def now(cls, marker: str) -> Sizes:
+        """Measure all of them."""
+        gc.collect()
+        zygotes = {}
+        for process in left(marker):
+            with suppress(OSError, StopIteration):  # it has just ended
+                if parent_of(process) == os.getpid():
+                    zygotes[process] = proportional(process), open_files(process)
+        return cls(proportional(os.getpid()), zygotes, open_files(os.getpid()))
+
+    def grown(self, before: Sizes) -> list[str]:
+        """What a zygote that lived all the time has more than before."""
+        faults = []
+        for process in self.zygotes.keys() & before.zygotes.keys():
+            (now, files), (then, few) = self.zygotes[process], before.zygotes[process]
+            if now > 1.1 * then + 2:
+                faults.append(f"a zygote grew from {then:.0f} to {now:.0f} MB")
+            if files > few:
+                faults.append(f"a zygote has {files - few} more open files")
+        return faults
+
+
+def parent_of(process: int) -> int:
+    """The process id of its parent."""
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 async def until_filled(database: Database, runs: int) -> None:
@@ -231,15 +137,41 @@ async def until_filled(database: Database, runs: int) -> None:
         await asyncio.sleep(0.05)
 
 
-async def faults_of(kind: Kind, workspace: Workspace, repeats: int) -> Counter[str]:
-    """Fill so many runs, and count what is wrong afterwards."""
+def is_partial(file: Path) -> bool:
+    """Whether a file was begun, and never became a value."""
+    return file.is_file() and (not file.name.endswith(".h5") or not h5py.is_hdf5(file))
+
+
+async def settled(marker: str) -> Sizes:
+    """What is held once the processes of the runs have had time to end."""
+    for _ in range(50):
+        sizes = Sizes.now(marker)
+        if left(marker) == set(sizes.zygotes):
+            break
+        await asyncio.sleep(0.1)
+    return sizes
+
+
+async def faults_of(
+    kind: Kind, workspace: Workspace, repeats: int
+) -> tuple[Counter[str], dict[int, tuple[float, int]]]:
+    """Fill so many runs; count what is wrong afterwards, and measure the zygotes."""
     faults = Counter[str]()
     marker = str(workspace.settings().data_root)
     async with open_recorder(workspace, workspace.settings()) as recorder:
-        work = asyncio.create_task(recorder.work(2))
-        for run in range(1, repeats + 1):
+        work = asyncio.create_task(recorder.work(1 if kind.needs_small_disk else 2))
+        early = max(1, repeats // 4)  # what is needed once only is there by then
+        for run in range(1, early + 1):
+            await recorder.record(RunKey(PROPOSAL, run), "raw")
+        await until_filled(recorder.database, early)
+        before = await settled(marker)
+        for run in range(early + 1, repeats + 1):
             await recorder.record(RunKey(PROPOSAL, run), "raw")
         await until_filled(recorder.database, repeats)
+        after = await settled(marker)
+        faults.update(after.grown(before))
+        if partial := [each for each in workspace.arrays_folder.rglob("*") if is_partial(each)]:
+            faults[f"partial files are left, as {partial[0].name}"] += 1
         if orphans := left(marker, but="knockoff.filling"):
             faults[f"{len(orphans)} processes left beside the service"] += 1
         for run in range(1, repeats + 1):
@@ -255,18 +187,22 @@ async def faults_of(kind: Kind, workspace: Workspace, repeats: int) -> Counter[s
         await asyncio.sleep(0.1)
     else:
         faults[f"{len(left(marker))} processes left"] += 1
-    return faults
+    return faults, after.zygotes
 
 
 def made(kind: Kind, folder: Path) -> Workspace:
     """A workspace with the context file of a kind, on a small disk if it needs one."""
     (folder / "data").mkdir(parents=True)
     body = CONTEXT.format(top=kind.top, options=kind.options, body=kind.body)
+    cpus = 1 if kind.needs_small_disk else 2  # else its neighbours would find the disk full
     workspace = Workspace.create(
         folder / "workspace",
         PROPOSAL,
         context=body,
-        settings={"data_root": str(folder / "data"), "workers.cpus": 2},
+        settings={
+            "data_root": str(folder / "data"),
+            "workers.cpus": cpus,
+        },
     )
     if kind.needs_small_disk:
         workspace.arrays_folder.mkdir(exist_ok=True)
@@ -281,19 +217,14 @@ def unmount(kind: Kind, workspace: Workspace) -> None:
         subprocess.run(["umount", "-l", workspace.arrays_folder], check=True)
 
 
-def open_files() -> int:
-    """How many file descriptors this process has."""
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
 async def measure(repeats: int, only: str) -> int:
     """Print a line for each kind; the number of faults."""
     total = 0
-    print(f"{'kind':<44} {'right':>6} {'files':>6} {'MB':>6}")
+    print(f"{'kind':<44} {'right':>6} {'files':>6} {'MB':>6} {'zygotes':>12}")
     sizes: list[float] = []
     files: list[int] = []
     for name, kind in KINDS.items():
-        if only not in name:
+        if re.search(only, name) is None:
             continue
         if kind.needs_small_disk and os.geteuid() != 0:
             print(f"{name:<44} skipped: only root can mount a small disk")
@@ -301,14 +232,17 @@ async def measure(repeats: int, only: str) -> int:
         with tempfile.TemporaryDirectory() as folder:
             workspace = made(kind, Path(folder))
             try:
-                faults = await faults_of(kind, workspace, repeats)
+                faults, zygotes = await faults_of(kind, workspace, repeats)
             finally:
                 unmount(kind, workspace)
-        sizes.append(resident())
-        files.append(open_files())
+        gc.collect()
+        sizes.append(proportional(os.getpid()))
+        files.append(open_files(os.getpid()))
         wrong = faults.total()
         total += wrong
-        print(f"{name:<44} {repeats - wrong:>3}/{repeats} {files[-1]:>5} {sizes[-1]:>6.0f}")
+        held = ", ".join(f"{size:.0f} MB" for size, _ in zygotes.values())
+        right = f"{max(0, repeats - wrong):>3}/{repeats}"
+        print(f"{name:<44} {right} {files[-1]:>5} {sizes[-1]:>6.0f} {held:>12}", flush=True)
         for fault, number in faults.items():
             print(f"    {number} x {fault}")
     few = 5  # how many are open just now varies by what waits to be collected
@@ -324,7 +258,7 @@ async def measure(repeats: int, only: str) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=20, help="runs of each kind")
-    parser.add_argument("--only", default="", help="kinds whose name has this in it")
+    parser.add_argument("--only", default="", help="regular expression for the kinds")
     arguments = parser.parse_args()
     faults = asyncio.run(measure(arguments.repeats, arguments.only))
     print(f"{faults} faults")

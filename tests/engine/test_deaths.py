@@ -367,3 +367,39 @@ def sockets(before: "var#before"):
     assert environment["OMP_NUM_THREADS"] == "1"
     assert environment["PATH"] == os.environ["PATH"]
     assert found["sockets"].fields == {"sockets": 1}  # its own line to the recorder
+
+
+@pytest.mark.parametrize("goes_on", ["return np.arange(5000)", "raise ValueError"])
+async def test_a_child_that_comes_back_from_a_variable_ends_there(
+    goes_on: str, place: Place
+) -> None:
+    """Else it would store a second array that no row names, and lift its parent's time limit."""
+    context = place.context(
+        f"""
+import numpy as np
+
+@Variable(timeout=1)
+def forks():
+    if child := os.fork():
+        os.waitpid(child, 0)
+        while True: time.sleep(1)
+    {goes_on}
+
+@Variable
+def returns():
+    if os.fork() == 0:
+        {goes_on}
+    return np.arange(5000)
+"""
+    )
+    async with open_engine(place.settings) as engine:
+        found = await results(
+            engine, context, place.task(), ("before", "forks", "returns", "after")
+        )
+
+        assert found["forks"].outcome == "timed out"
+        assert found["returns"].outcome == "done"
+        assert found["after"].fields == {"after": 43}
+    await place.until_nothing_runs()
+    files = [each for each in (place.folder / "extracted_data").rglob("*") if each.is_file()]
+    assert len(files) == 1

@@ -29,6 +29,7 @@ from knockoff.filling.messages import (
 )
 from knockoff.filling.othertables import OtherTables
 from knockoff.filling.outcomes import Output, taken_apart
+from knockoff.filling.processes import ending_children
 from knockoff.filling.selves import field_of, self_of
 from knockoff.filling.sources import RunSources, within_root
 from knockoff.language.cell import Skip
@@ -329,9 +330,10 @@ class Filling:
             instance = self._self(formula, values)
             positional.insert(0, instance)
         before = deepcopy(self._fields_of(positional[0])) if formula.variable is None else {}
-        value = formula.function(*positional, **named)
-        if inspect.iscoroutine(value):
-            value = awaited(value)
+        with ending_children():
+            value = formula.function(*positional, **named)
+            if inspect.iscoroutine(value):
+                value = awaited(value)
         if formula.variable is None:
             return self._assigned(formula, positional[0], before)
         full, parts = taken_apart(value, formula)

@@ -6,9 +6,12 @@ import ctypes
 import os
 import resource
 import signal
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
@@ -28,6 +31,20 @@ def die_with(parent: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(1)
+
+
+@contextmanager
+def ending_children() -> Iterator[None]:
+    """Around user code: a process that it has forked off ends where it would come back to us.
+
+    It would otherwise store, tell and lift limits as if it were its parent.
+    """
+    process = os.getpid()
+    try:
+        yield
+    finally:
+        if os.getpid() != process:
+            os._exit(0)
 
 
 def kill_group(leader: int, number: signal.Signals) -> None:
