@@ -235,6 +235,28 @@ def test_a_missing_module_is_told_with_a_remedy(problems: Problems) -> None:
     assert "Install 'not_a_module_of_anyone'" in problem.remedy
 
 
+@pytest.mark.parametrize("home", ["knockoff", "damnit_ctx"])
+def test_a_group_that_is_derived_from_group_is_told_what_to_write(
+    problems: Problems, home: str
+) -> None:
+    """It reads like a class, as `Run` is one; Python alone speaks of code objects."""
+    (problem,) = problems(f"""
+from {home} import Group, Variable
+
+class Gas(Group):
+    device: str
+
+    @Variable
+    def energy(self, run):
+        return 1
+
+gas = Gas(device="x")
+""")
+
+    assert (problem.line, problem.message) == (4, "Group is no class to derive from.")
+    assert "@Group in the line above" in problem.remedy
+
+
 def test_a_file_that_is_not_there_says_so(tmp_path: Path) -> None:
     """With its path, since it may come from a setting."""
     with pytest.raises(ContextProblems, match=r"nothing\.py: cannot be read: No such file"):

@@ -176,6 +176,76 @@ async def test_a_module_in_a_package_beside_the_file_is_mended(
         assert value(recorder) == "FIVE"
 
 
+UNIQUE = """
+from pymongo import IndexModel
+from knockoff import Run, Variable
+
+INDEX = IndexModel([("one", 1)], unique=True)
+
+class Runs(Run):
+    class Settings:
+        indexes = [INDEX]
+
+    @Variable
+    def one(self) -> int: return 2
+"""
+
+
+async def test_runs_are_filled_by_the_code_whose_tables_are_open(
+    make_workspace: Callable[[str], Workspace], plain: Callable[[Workspace], Database]
+) -> None:
+    """A file that loads may still be refused by MongoDB: then nothing of it may be run."""
+    workspace = make_workspace(ONE.format(1))
+    database = plain(workspace)
+    async with opened(workspace) as recorder:
+        workspace.context_file.write_text(UNIQUE)
+        await recorder.context.look()
+        refusal = await refusal_in(recorder.database)
+        assert refusal is not None
+        assert "cannot be unique" in refusal.message
+
+        await recorder.record(RunKey(workspace.proposal, 1), "raw")
+        await recorder.work_off(["runs/1/raw"])
+        row: Any = await database.runs.find_one()
+        assert row["one"] == 1
+
+        workspace.context_file.write_text(UNIQUE.replace(", unique=True", ""))
+        await recorder.context.look()
+        await recorder.record(RunKey(workspace.proposal, 2), "raw")
+        await recorder.work_off(["runs/2/raw"])
+        other: Any = await database.runs.find_one({"run": 2})
+        assert other["one"] == 2
+
+
+async def test_a_file_that_was_not_loaded_in_time_is_tried_again_as_it_is(
+    make_workspace: Callable[[str], Workspace],
+) -> None:
+    """A machine is slow for a minute; nobody should have to touch the file to have it used."""
+    workspace = make_workspace(ONE.format(1))
+    busy = workspace.folder / "busy"
+    async with opened(workspace) as recorder:
+        busy.touch()
+        slow = f"import os, time\nwhile os.path.exists({str(busy)!r}): time.sleep(0.02)\n"
+        workspace.context_file.write_text(slow + ONE.format(2))
+        engine: Any = recorder.context._engine
+        usual = engine._settings
+        engine._settings = replace(usual, loading=1.0)
+        await recorder.context.look()
+        refusal = await refusal_in(recorder.database)
+        assert refusal is not None
+        assert "has not been loaded" in refusal.message
+        assert value(recorder) == "1"
+
+        busy.unlink()
+        engine._settings = usual
+        await recorder.context.look()
+        assert value(recorder) == "1"  # not at every look: a load takes a second of a processor
+        recorder.context._again_at -= 60  # as a minute later
+        await recorder.context.look()
+        assert value(recorder) == "2"
+        assert await refusal_in(recorder.database) is None
+
+
 SLOW = """
 from pathlib import Path
 from time import sleep

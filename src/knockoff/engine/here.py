@@ -29,6 +29,11 @@ class HereEngine:
         return self._context.description
 
     @asynccontextmanager
+    async def trying(self, context_file: Path) -> AsyncIterator[ContextDescription]:
+        """The same; there is no other to be refused."""
+        yield await self.describe(context_file)
+
+    @asynccontextmanager
     async def session(
         self,
         context_file: Path,  # noqa: ARG002  # the Engine protocol's

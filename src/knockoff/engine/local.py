@@ -101,13 +101,30 @@ class LocalEngine:
         WorkerError
             The interpreter cannot be used.
         """
+        async with self.trying(context_file) as description:
+            return description
+
+    @asynccontextmanager
+    async def trying(self, context_file: Path) -> AsyncIterator[ContextDescription]:
+        """As `describe`, but sessions run the file only after a body that did not raise.
+
+        So whoever makes tables of the description can refuse it, and no run is filled by
+        code that has no tables. Runs that are to be opened wait for the body.
+        """
         path = _absolute(context_file)
         async with self._locks[path]:
             loaded = self._loaded.get(path)
-            if loaded is None or not await asyncio.to_thread(loaded.is_current):
-                zygote = await self._renewed(path)
-                return zygote.description
-            return loaded.description
+            if loaded is not None and await asyncio.to_thread(loaded.is_current):
+                yield loaded.description
+                return
+            zygote = await Zygote.start(self._settings, path, self._package, None)
+            try:
+                yield zygote.description
+            except BaseException:
+                self._retire(zygote)
+                raise
+            self._use(path, zygote, zygote.files)
+            await self._save_memory()
 
     @asynccontextmanager
     async def session(self, context_file: Path, task: RunTask) -> AsyncIterator[Session]:
@@ -149,18 +166,21 @@ class LocalEngine:
             self._zygotes[path] = zygote
             return zygote
 
-    async def _renewed(self, path: Path, as_before: _Loaded | None = None) -> Zygote:
+    async def _renewed(self, path: Path, as_before: _Loaded | None) -> Zygote:
         source = None if as_before is None else as_before.source
         zygote = await Zygote.start(self._settings, path, self._package, source)
         # of a text as before it is not asked whether the file has changed meanwhile: it may have
         files = zygote.files if as_before is None or source is None else as_before.files
+        self._use(path, zygote, files)
+        await self._save_memory()
+        return zygote
+
+    def _use(self, path: Path, zygote: Zygote, files: dict[str, tuple[int, int]]) -> None:
         self._loaded[path] = _Loaded(zygote.description, files, zygote.confined)
         old = self._zygotes.pop(path, None)
         self._zygotes[path] = zygote
         if old is not None:
             self._retire(old)
-        await self._save_memory()
-        return zygote
 
     async def _save_memory(self) -> None:
         """End processes that fill no run, those first that were used longest ago."""

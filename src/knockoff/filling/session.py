@@ -39,5 +39,8 @@ class Engine(Protocol):
             Something is wrong with the file.
         """
 
+    def trying(self, context_file: Path) -> AbstractAsyncContextManager[ContextDescription]:
+        """As `describe`, but sessions run the file only after a body that did not raise."""
+
     def session(self, context_file: Path, task: RunTask) -> AbstractAsyncContextManager[Session]:
         """Open one run for filling."""

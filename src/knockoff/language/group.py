@@ -100,6 +100,18 @@ def Group(  # noqa: N802  # it stands where a class name is expected: @Group
     return decorate if cls is None else decorate(cls)
 
 
+def _refused_as_base(bases: tuple[object, ...]) -> tuple[type, ...]:  # noqa: ARG001  # Python's
+    raise MisplacedError(
+        "Group is no class to derive from.",
+        "Write @Group in the line above the class, and nothing in its parentheses; "
+        "or derive it from knockoff.Grouped.",
+    )
+
+
+# else Python calls the type of a function as if it made classes, and says nothing of use
+setattr(Group, "__mro_entries__", _refused_as_base)  # noqa: B010  # mypy knows no such attribute
+
+
 if TYPE_CHECKING:
 
     @dataclass_transform(kw_only_default=True)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from knockoff.database.client import PyMongoError
 from knockoff.database.registry import note_refusal
-from knockoff.errors import ContextFileError, WorkerError
+from knockoff.errors import ContextFileError, DatabaseError, WorkerError
 from knockoff.recording.filler import ServiceFiller
 from knockoff.recording.tables import Tables, open_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from knockoff.contextfile.description import ContextDescription
     from knockoff.database.client import Database
     from knockoff.filling.session import Engine
 
@@ -27,7 +28,14 @@ Looks = frozenset[tuple[str, int, int]]
 """Path, time of the last change in ns, and size in bytes, of the file and modules beside it."""
 
 BETWEEN_TRIES: Final = 30.0
-"""Seconds until a file is tried again for which no worker could be started."""
+"""Seconds until a refused file is tried again, twice as long after each further time.
+
+What is wrong need not be in the file: a machine was too slow to load it in time, a disk was
+away, a package was missing.
+"""
+
+LONGEST_PAUSE: Final = 600.0
+"""Seconds between two tries of a file that is refused for long."""
 
 WRITTEN_WITHIN: Final = 0.2
 """Seconds for which a file has to stay as it is until it is read: many editors empty it first."""
@@ -50,8 +58,11 @@ class ContextWatch:
         self._engine = engine
         self._context_file = context_file
         self._refused: Looks | None = None
-        self._again_at = math.inf
-        """When to try again what was refused although it may be good, on the loop's clock."""
+        """What people were told of last, until it is mended."""
+        self._failed: Looks | None = None
+        self._again_at = 0.0
+        """When to try again what has failed, on the loop's clock."""
+        self._pause = BETWEEN_TRIES
         self._seen: Looks | None = None
         self._users: dict[int, int] = {}
         self._former: list[Tables] = []
@@ -71,43 +82,59 @@ class ContextWatch:
         """Use the file as it is now; one with problems leaves the last good one in use.
 
         A file that is being written just now is left for the next look.
+
+        Raises
+        ------
+        DatabaseError, PyMongoError
+            The tables cannot be opened; those of before, and their code, stay in use.
         """
         looks = await asyncio.to_thread(looks_of, self._context_file)
         now = asyncio.get_running_loop().time()
-        if looks == self._refused and now < self._again_at:
+        if looks == self._failed and now < self._again_at:
             return
         if looks != self._seen:
             await asyncio.sleep(WRITTEN_WITHIN)
             self._seen = await asyncio.to_thread(looks_of, self._context_file)
             if looks != self._seen:
                 return
+        before = self.tables
         try:
-            context = await self._engine.describe(self._context_file)
-            if context == self.tables.context:
-                await self._accepted()
-                return
-            filler = ServiceFiller(context)
-            tables = await open_tables(self._database, context, filler, register_it=True)
+            async with self._engine.trying(self._context_file) as context:
+                if context != before.context:
+                    await self._replace(context)
         except (ContextFileError, WorkerError) as error:
+            self._put_off(looks)
             if looks != self._refused:
                 log.error("The context file is used as it was before, because:\n%s", error)
-            self._refused = looks
-            # what is wrong with a file is mended in it; what is wrong with a worker may pass
-            self._again_at = now + BETWEEN_TRIES if isinstance(error, WorkerError) else math.inf
+                self._refused = looks
             await note_refusal(self._database, self.tables.context.source_hash, str(error))
             return
-        self._refused = None
-        self._former.append(self.tables)
-        self.tables = tables
-        self._forget()
-        log.info("The context file has changed and is used from now on")
-
-    async def _accepted(self) -> None:
-        """The file is again as it is used, after it was not."""
-        if self._refused is not None:
+        except (DatabaseError, PyMongoError):
+            self._put_off(looks)
+            raise
+        self._failed = None
+        if self.tables is not before:
+            self._refused = None
+            log.info("The context file has changed and is used from now on")
+        elif self._refused is not None:
             await note_refusal(self._database, self.tables.context.source_hash, "")
             log.info("The context file is as it is used again")
             self._refused = None
+
+    async def _replace(self, context: ContextDescription) -> None:
+        """Open the tables of another context file, and use them once all of them are."""
+        filler = ServiceFiller(context)
+        tables = await open_tables(self._database, context, filler, register_it=True)
+        self._former.append(self.tables)
+        self.tables = tables
+        self._forget()
+
+    def _put_off(self, looks: Looks) -> None:
+        """Try a file again after a while, and at once if it changes."""
+        same = looks == self._failed
+        self._pause = min(LONGEST_PAUSE, 2 * self._pause) if same else BETWEEN_TRIES
+        self._failed = looks
+        self._again_at = asyncio.get_running_loop().time() + self._pause
 
     def forget(self) -> None:
         """Let go of all tables."""

@@ -12,7 +12,7 @@ from knockoff.arrays.values import stored_size
 from knockoff.arrays.wire import from_json
 from knockoff.database.client import reworded
 from knockoff.database.errors import UnreachableError, UnstorableError
-from knockoff.database.results import add_history, put_previews, withdraw
+from knockoff.database.results import add_history, put_previews
 from knockoff.database.rows import RowChange, RowMissingError, change_row, find_row
 from knockoff.filling.filling import START_TIME
 from knockoff.filling.messages import CellProblem, Result, Started
@@ -341,28 +341,31 @@ class RowFill:
         stale: Sequence[str],
         past: Sequence[dict[str, Any]],
     ) -> None:
-        """Write one batch of results; where MongoDB is away, wait for it with them in hand."""
+        """Write one batch of results; where MongoDB is away, wait for it with them in hand.
+
+        The row first, as it alone knows whether they are still wanted. Where we are killed
+        before the rest, the worker's spool has them, since they are acknowledged at the end.
+        """
         place = self._place
         tries = 0
         while True:
             try:
                 with reworded("MongoDB"):
-                    is_ours, *_ = await asyncio.gather(
-                        change_row(
-                            place.database, place.table.collection, place.key, change, place.guard
-                        ),
-                        add_history(place.database, entries),
-                        put_previews(place.database, previews, stale, past),
+                    is_ours = await change_row(
+                        place.database, place.table.collection, place.key, change, place.guard
                     )
+                    if is_ours:
+                        await asyncio.gather(
+                            add_history(place.database, entries),
+                            put_previews(place.database, previews, stale, past),
+                        )
+                        return
             except UnreachableError as error:
                 tries += 1
                 log.warning("%s: results wait, nothing is lost: %s", place.key, error)
                 await asyncio.sleep(min(LONGEST_PAUSE, 0.25 * 2**tries))
                 continue
-            if is_ours:
-                return
             if await find_row(place.database, place.table.collection, place.key) is None:
-                await withdraw(place.database, entries, previews)
                 raise RowMissingError(f"The row of {place.key} was deleted while it was filled.")
             raise SupersededError
 
