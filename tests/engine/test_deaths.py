@@ -71,6 +71,9 @@ DEATHS = {
     "its zygote killed": Death(
         "os.kill(os.getppid(), signal.SIGKILL); time.sleep(1000)", "killed", "WorkerLost", "forked"
     ),
+    "its zygote stopped": Death(
+        "os.kill(os.getppid(), signal.SIGSTOP); time.sleep(1000)", "killed", "WorkerLost", "forked"
+    ),
     "garbage on its socket": Death(
         """for name in os.listdir("/proc/self/fd"):
         if os.path.realpath(f"/proc/self/fd/{name}").rpartition("/")[2].startswith("socket:"):
@@ -112,7 +115,7 @@ def reads_it(dies: "var#dies"):
 """
     )
     files = open_files()
-    async with open_engine(replace(place.settings, memory=1_000_000_000)) as engine:
+    async with open_engine(replace(place.settings, memory=1_000_000_000, silence=1.5)) as engine:
         names = ("before", "dies", "reads_it", "after")
         found = await results(engine, context, place.task(), names)
 

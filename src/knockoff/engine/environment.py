@@ -67,6 +67,9 @@ class EngineSettings:
     loading: float = 120.0
     """Seconds that a context file may take to load."""
 
+    silence: float = 30.0
+    """Seconds after which a process that others are forked from is ended if it answers nothing."""
+
     memory: int | None = None
     """Bytes that the variables of one run may take together, and each that does not say how much
     it needs; never more than the machine has. None for all of that."""

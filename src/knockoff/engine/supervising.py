@@ -401,6 +401,7 @@ class SupervisedSession:
         """A process is gone; what it has not finished is pending again."""
         self._lanes.remove(lane)
         await lane.leave()
+        lane.fork.close()
         self._spools.add(Path(lane.fork.order.spool))
         back = {*lane.asked, *([lane.running] if lane.running else [])}
         pending = back | {*self._pending}

@@ -19,10 +19,11 @@ from knockoff.engine.environment import environment
 from knockoff.engine.forks import Fork
 from knockoff.engine.interpreters import interpreter_for
 from knockoff.engine.machine import memory_of_machine
+from knockoff.engine.pulse import Pulse
 from knockoff.engine.sandbox import confinement, no_sandbox, status_within
 from knockoff.errors import WorkerError
 from knockoff.filling.frames import framed
-from knockoff.filling.orders import Ended, Forked, Gathering, Load, Order, spoken
+from knockoff.filling.orders import Alive, Ended, Forked, Gathering, Load, Order, spoken
 from knockoff.filling.processes import family, own_memory
 from knockoff.filling.sections import log_name
 from knockoff.filling.spool import spool_path
@@ -71,6 +72,8 @@ class Zygote(asyncio.Protocol):
         self.files: dict[str, tuple[int, int]] = {}
         """What it has loaded: modification time, in ns, and size by path."""
         self._is_retired = False
+        self._pulse = Pulse(self._ask_for_life, settings.silence)
+        self._watching: asyncio.Task[None] | None = None
 
     @classmethod
     async def start(
@@ -105,6 +108,7 @@ class Zygote(asyncio.Protocol):
         try:
             await asyncio.get_running_loop().create_unix_connection(lambda: zygote, sock=ours)
             await zygote._load(context_file, source, output, start)
+            zygote._watching = asyncio.create_task(zygote._watch())
         except BaseException:
             zygote.kill()
             await process.wait()
@@ -205,6 +209,7 @@ class Zygote(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what the zygote says; after anything else than that it is ended."""
+        self._pulse.beat()
         try:
             for document in self._gathering.add(data):
                 self._hear(document)
@@ -215,6 +220,8 @@ class Zygote(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's name
         """The process is gone, or we have let it go."""
         self.is_alive = False
+        if self._watching is not None:
+            self._watching.cancel()
         self._answers.put_nowait(None)
         self._bury()
 
@@ -254,6 +261,8 @@ class Zygote(asyncio.Protocol):
         if not isinstance(document, dict) or document.keys() & {"hello", "problems", "described"}:
             self._answers.put_nowait(document if isinstance(document, dict) else {})
             return
+        if "alive" in document:
+            return
         report = report_from(document)
         if isinstance(report, Forked):
             fork = self._forks.get(report.number)
@@ -261,6 +270,23 @@ class Zygote(asyncio.Protocol):
                 fork.pid = report.pid
             return
         self._end(report)
+
+    def _ask_for_life(self) -> bool:
+        """Ask it while it has forks, whose time it watches."""
+        if self._forks:
+            self._tell(spoken(Alive()))
+        return bool(self._forks)
+
+    async def _watch(self) -> None:
+        """End it when it is stopped or stuck: nobody else would end what it has forked."""
+        await self._pulse.until_silent()
+        log.error(
+            "A worker process (%d) has not answered for %g s and is killed; what it ran is run "
+            "again. A variable may have stopped it.",
+            self._process.pid,
+            self._settings.silence,
+        )
+        self.kill()
 
     def _end(self, ended: Ended) -> None:
         fork = self._forks.pop(ended.number, None)

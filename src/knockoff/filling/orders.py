@@ -91,7 +91,12 @@ class Ended:
     cause: Cause = ""
 
 
-def spoken(message: Load | Order | Forked | Ended) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Alive:
+    """The zygote was asked whether it still listens."""
+
+
+def spoken(message: Load | Order | Forked | Ended | Alive) -> dict[str, Any]:
     """A message as a dict with its kind as the only key."""
     return {type(message).__name__.lower(): asdict(message)}
 

@@ -27,7 +27,7 @@ from knockoff.contextfile.problems import ContextProblems
 from knockoff.filling.forked import run
 from knockoff.filling.frames import framed, receive
 from knockoff.filling.limits import Limits
-from knockoff.filling.orders import Ended, Forked, Gathering, Load, Order, spoken
+from knockoff.filling.orders import Alive, Ended, Forked, Gathering, Load, Order, spoken
 from knockoff.filling.processes import (
     adopt_orphans,
     children,
@@ -125,13 +125,15 @@ class Zygote:
             self._has_engine = False
             for fork in self._forks.values():
                 fork.end("told", within=0 if fork.kill_at == float("inf") else 1)
+        elif kind == "alive":
+            self._say(Alive())
         else:
             within = _GOODBYE_S if kind == "close" else 0
             for fork in self._forks.values():
                 if fork.order.number == content:
                     fork.end("told", within)
 
-    def _say(self, message: Forked | Ended) -> None:
+    def _say(self, message: Forked | Ended | Alive) -> None:
         with suppress(BrokenPipeError, ConnectionResetError):  # it will be noticed on reading
             self._control.sendall(framed(spoken(message)))
 
