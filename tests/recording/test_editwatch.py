@@ -260,3 +260,32 @@ async def test_the_servers_word_that_it_has_forgotten_is_understood(
     await asyncio.gather(listening, return_exceptions=True)
 
     assert (heard[1].row, heard[1].fields) == ("p000001r0001", {"x"})
+
+
+async def test_rows_that_cannot_be_looked_at_are_told_of_once_and_looked_at_when_they_can(
+    make_workspace: Callable[[str], Workspace],
+    plain: Callable[[Workspace], Database],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Edits of a night would wait for a server that refuses, and nobody would know of it."""
+    workspace = make_workspace(COUNTED)
+    database = plain(workspace)
+    async with at_work(workspace, 2):
+        pass
+    async with open_recorder(workspace, workspace.settings()) as recorder:
+        await database.runs.update_one({"run": 2}, {"$set": {"threshold": 0.75}})
+        await database.runs.rename("elsewhere")
+        await database.create_collection(
+            "runs", viewOn="elsewhere", pipeline=[{"$set": {"_id": {"$divide": [1, 0]}}}]
+        )
+        looking = asyncio.create_task(recorder.edits.look_everywhere(lambda: None))
+        while "cannot be looked at" not in caplog.text:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(2.5)  # two more tries
+        assert caplog.text.count("cannot be looked at") == 1
+        await database.drop_collection("runs")
+        await database.elsewhere.rename("runs")
+        await looking
+        jobs = await database[JOBS].find({"state": "queued"}).to_list(None)
+
+    assert [job["variables"] for job in jobs] == [["hits", "rate"]]

@@ -55,6 +55,7 @@ class EditWatch:
 
     async def _any_row(self) -> list[Edited]:
         """Every row there is, since each of them may have been edited."""
+        is_told = False
         while True:
             try:
                 return [
@@ -62,7 +63,15 @@ class EditWatch:
                     for collection in self._context.tables.classes
                     for row in await self._database[collection].find({}, {"_id": 1}).to_list(None)
                 ]
-            except (DatabaseError, PyMongoError):
+            except (DatabaseError, PyMongoError) as error:
+                if not is_told:
+                    log.warning(
+                        "Rows cannot be looked at for edits by other programs, which is tried "
+                        "until it works: %s. If it lasts, see `knockoff doctor`; `knockoff "
+                        "reprocess all` computes what such edits made due",
+                        error,
+                    )
+                    is_told = True
                 await asyncio.sleep(PAUSE)
 
     async def _patiently(self, edit: Edited, on_news: Callable[[], object]) -> None:
