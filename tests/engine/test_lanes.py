@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.engine.conftest import Place, results
 
+from knockoff.engine import supervising
 from knockoff.engine.local import open_engine
 
 if TYPE_CHECKING:
@@ -298,3 +299,30 @@ async def test_variables_that_end_just_as_others_are_taken_back_are_all_heard(wi
         for run in range(1, 9):
             told = await results(engine, context, wide.task(run=run), names)
             assert values(told) == {name: number for number, name in enumerate(names)}
+
+
+async def test_what_was_long_before_has_others_run_beside_it_from_the_beginning(
+    wide: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A night has hundreds of runs of one context file: only the first has to find that out."""
+    monkeypatch.setattr(supervising, "LONG", 3600.0)  # nothing proves to be long while it runs
+    body = """
+@Variable
+def left(run: "meta#run_number"):
+    meet("left", "right") if run == 2 else time.sleep(0.05)
+    return os.getpid()
+
+@Variable
+def right(run: "meta#run_number"):
+    meet("right", "left") if run == 2 else time.sleep(0.05)
+    return os.getpid()
+"""
+    context = wide.context(MEETING + body, alone=True)
+    async with open_engine(wide.settings) as engine:
+        first = await results(engine, context, wide.task(run=1), ("left", "right"))
+        second = await results(engine, context, wide.task(run=2), ("left", "right"))
+
+    assert first["left"].cell.value == first["right"].cell.value
+    assert {each.outcome for each in second.values()} == {"done"}
+    assert second["left"].cell.value != second["right"].cell.value
+    await wide.until_nothing_runs()

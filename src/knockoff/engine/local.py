@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from knockoff.engine.environment import EngineSettings, package_for
+from knockoff.engine.forecast import Forecast
 from knockoff.engine.machine import processors_of_machine
 from knockoff.engine.processors import Processors
 from knockoff.engine.supervising import SupervisedSession
@@ -84,6 +85,7 @@ class LocalEngine:
         """The one that was used last is the last."""
         self._retired: list[Zygote] = []
         self._locks: defaultdict[Path, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._forecasts: defaultdict[Path, Forecast] = defaultdict(Forecast)
         self._turns = Turns(settings.parallel)
         self._processors = Processors(number)
         self._one_by_one = asyncio.Lock()
@@ -143,6 +145,7 @@ class LocalEngine:
                 lambda: self._living(path),
                 self._processors,
                 self._one_by_one,
+                self._forecasts[path],
             )
             try:
                 await session.open()

@@ -6,13 +6,13 @@ import asyncio
 import logging
 import time
 from collections import Counter, deque
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from knockoff.contextfile.problems import ContextProblems
 from knockoff.engine.deaths import last_words_in, problem_of_death
+from knockoff.engine.forecast import LONG
 from knockoff.engine.lanes import Lane
 from knockoff.engine.schedule import Schedule
 from knockoff.errors import WorkerError
@@ -26,16 +26,13 @@ if TYPE_CHECKING:
 
     from knockoff.contextfile.description import ContextDescription, VariableDescription
     from knockoff.engine.environment import EngineSettings
+    from knockoff.engine.forecast import Forecast
     from knockoff.engine.forks import Fork
     from knockoff.engine.processors import Processors
     from knockoff.engine.zygotes import Zygote
     from knockoff.filling.messages import Message, Outcome
 
 log = logging.getLogger(__name__)
-
-PATIENCE: Final = 0.02
-"""Seconds that a variable runs until others that do not need it are run beside it; a process
-more costs about half of that."""
 
 _BETWEEN_LOOKS_S: Final = 0.1
 """Until it is looked again whether a processor has become free."""
@@ -58,6 +55,8 @@ class SupervisedSession:
         Those of the machine, which all sessions share.
     one_by_one:
         Held while a variable runs that wants a cluster, and has only this machine.
+    forecast:
+        Of this context file; it learns from this run.
     """
 
     def __init__(
@@ -67,12 +66,14 @@ class SupervisedSession:
         zygote: Callable[[], Awaitable[Zygote]],
         processors: Processors,
         one_by_one: asyncio.Lock,
+        forecast: Forecast,
     ) -> None:
         self._task = task
         self._settings = settings
         self._zygote = zygote
         self._processors = processors
         self._one_by_one = one_by_one
+        self._forecast = forecast
         self._holds_it: str | None = None
         """The variable for which this session holds `one_by_one`."""
         self._home: Zygote | None = None
@@ -88,6 +89,8 @@ class SupervisedSession:
         self._told_by: deque[Fork | None] = deque()
         self._tries = Counter[str]()
         self._is_filling = False
+        self._is_confined_to_one = False
+        """Whether no process more could be opened for this run, which has been said."""
         self._lost = Counter[str | None]()
         """How often all processes were lost at once, by what ran here then."""
         self._spools: set[Path] = set()
@@ -198,8 +201,7 @@ class SupervisedSession:
                 return
             found = self._idle_for(name)
             if found is None:
-                with suppress(ContextProblems, WorkerError):  # what runs goes on all the same
-                    found = await self._opened_for(name)
+                found = await self._opened_for(name)
             if found is not None:
                 self._ask(found, [name], cpus)
 
@@ -213,7 +215,7 @@ class SupervisedSession:
         for gone in [each for each in self._lanes if each.is_gone]:
             await self._forget(gone)
         lane = self._idle_for(first) or await self.open()
-        if self._is_for_a_cluster(first):
+        if self._is_for_a_cluster(first) or self._others_can_begin(first):
             given.append(first)
         else:
             for name in self._pending:
@@ -224,6 +226,19 @@ class SupervisedSession:
                 ):
                     given.append(name)
         self._ask(lane, given, self._cpus_of(given[0]))
+
+    def _others_can_begin(self, first: str) -> bool:
+        """Whether this one is long and others can be run beside it from the beginning."""
+        cpus = self._cpus_of(first)
+        return (
+            self._is_long(first)
+            and self._processors.free > cpus
+            and self._settings.cpus > cpus
+            and len(self._schedule.ready(self._pending)) > 1
+        )
+
+    def _is_long(self, name: str) -> bool:
+        return self._forecast.is_long(self._task.collection, name)
 
     def _ask(self, lane: Lane, names: Sequence[str], cpus: int) -> None:
         self._pending = [each for each in self._pending if each not in names]
@@ -239,9 +254,15 @@ class SupervisedSession:
         return max(fitting, key=lambda lane: len(lane.has_run & reads), default=None)
 
     async def _opened_for(self, name: str) -> Lane | None:
-        if not self._schedule.fits(name, (), [each.has_run for each in self._lanes]):
+        others = [each.has_run for each in self._lanes]
+        if self._is_confined_to_one or not self._schedule.fits(name, (), others):
             return None
-        return await self.open()
+        try:
+            return await self.open()
+        except (ContextProblems, WorkerError) as error:  # what runs goes on all the same
+            self._is_confined_to_one = True
+            log.warning("Run %d is filled by fewer processes: %s", self._task.run, error)
+            return None
 
     def _fits(self, name: str, lane: Lane) -> bool:
         others = [each.has_run for each in self._lanes if each is not lane]
@@ -268,7 +289,7 @@ class SupervisedSession:
         """The next thing that a process says; None when it is time to hand out again."""
         now = asyncio.get_running_loop().time()
         long = [lane for lane in self._lanes if lane.asked and lane.running]
-        moment = min((max(now, lane.since + PATIENCE) for lane in long), default=None)
+        moment = min((max(now, self._patient_until(lane)) for lane in long), default=None)
         if moment is not None and moment <= now:
             if self._taken_back(long, now):
                 return None, None
@@ -280,6 +301,11 @@ class SupervisedSession:
                 return await self._news.get()
         except TimeoutError:
             return None, None
+
+    def _patient_until(self, lane: Lane) -> float:
+        """When what it runs proves to be long, on the loop's clock."""
+        is_known = lane.running is not None and self._is_long(lane.running)
+        return lane.since if is_known else lane.since + LONG
 
     def _taken_back(self, lanes: Sequence[Lane], now: float) -> bool:
         """Take back what others could run while these are busy with something long."""
@@ -293,7 +319,7 @@ class SupervisedSession:
                 for name in self._schedule.ready(lane.asked)
                 if self._schedule.fits(name, (), others) and not self._is_for_a_cluster(name)
             ]
-            if now >= lane.since + PATIENCE and can:
+            if now >= self._patient_until(lane) and can:
                 back = lane.take_back()  # none, if it has begun the last of them just now
                 self._pending += back
                 found = found or bool(back)
@@ -345,6 +371,7 @@ class SupervisedSession:
             yield message
         elif isinstance(message, Result):
             self._end(lane, message.variable)
+            self._forecast.learn(self._task.collection, message.variable, message.seconds)
             self._learn(message)
             self._told_by.append(lane.fork)
             yield message
