@@ -327,7 +327,7 @@ async def test_a_hundred_reloads_leave_nothing_behind(
 async def left_behind() -> dict[str, int]:
     """What this process holds, when its retired workers had time to end."""
     me = os.getpid()
-    for _ in range(100):
+    for _ in range(1200):
         with open(f"/proc/{me}/task/{me}/children") as file:  # noqa: ASYNC230, PTH123
             children = file.read().split()
         if len(children) <= 1:

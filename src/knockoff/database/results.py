@@ -98,17 +98,6 @@ async def put_previews(
         await database[PREVIEWS].delete_many({"_id": {"$in": list(stale)}}, session=session)
 
 
-async def withdraw(
-    database: Database, entries: Sequence[dict[str, Any]], previews: Sequence[dict[str, Any]]
-) -> None:
-    """Take back what was written beside a row that turned out to be deleted."""
-    of_history = ((HISTORY, entries), (PAST_PREVIEWS, entries))
-    for collection, written in (*of_history, (PREVIEWS, previews)):
-        ids = [each["_id"] for each in written]
-        if ids:
-            await database[collection].delete_many({"_id": {"$in": ids}})
-
-
 async def amount(
     database: Database, collection: str, condition: dict[str, Any] | None = None
 ) -> tuple[int, int]:
