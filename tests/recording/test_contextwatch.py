@@ -333,6 +333,7 @@ async def left_behind() -> dict[str, int]:
         if len(children) <= 1:
             break
         await asyncio.sleep(0.05)
+    await asyncio.sleep(0.5)  # the loop closes what belonged to them a little later
     for _ in range(3):
         gc.collect()
     objects = gc.get_objects()

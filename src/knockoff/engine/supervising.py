@@ -114,7 +114,11 @@ class SupervisedSession:
         number = next(each for each in range(1, len(used) + 2) if each not in used)
         fork = await zygote.fork(self._task, number)
         self._spools.discard(Path(fork.order.spool))  # its own again, which it removes itself
-        written = await asyncio.to_thread(_size, Path(fork.order.log))
+        try:
+            written = await asyncio.to_thread(_size, Path(fork.order.log))
+        except BaseException:  # no lane would ever close it
+            fork.close()
+            raise
         lane = Lane(number, fork, self._news, self._processors, written, known=len(self._results))
         self._lanes.append(lane)
         lane.listen()
@@ -167,10 +171,9 @@ class SupervisedSession:
             if self._is_filling:
                 self._spools |= {Path(lane.fork.order.spool) for lane in lanes}
                 await asyncio.gather(*(lane.fork.killed() for lane in lanes))
-            else:
-                for lane in lanes:
-                    lane.fork.close()  # it removes its spool itself
         finally:
+            for lane in lanes:
+                lane.fork.close()  # one that lives removes its spool itself
             self._let_others()
         if not self._told_by:
             for spool in self._spools:
@@ -427,8 +430,8 @@ class SupervisedSession:
     async def _forget(self, lane: Lane) -> None:
         """A process is gone; what it has not finished is pending again."""
         self._lanes.remove(lane)
-        await lane.leave()
         lane.fork.close()
+        await lane.leave()
         self._spools.add(Path(lane.fork.order.spool))
         back = {*lane.asked, *([lane.running] if lane.running else [])}
         pending = back | {*self._pending}
