@@ -7,6 +7,7 @@ import gc
 import os
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -324,16 +325,19 @@ async def test_a_hundred_reloads_leave_nothing_behind(
     assert after["objects"] < before["objects"] + 100 * 20
 
 
+def own_children() -> list[str]:
+    """Process ids of what this process has started and not yet waited for."""
+    me = os.getpid()
+    return Path(f"/proc/{me}/task/{me}/children").read_text().split()
+
+
 async def left_behind() -> dict[str, int]:
     """What this process holds, when its retired workers had time to end."""
-    me = os.getpid()
-    for _ in range(1200):
-        with open(f"/proc/{me}/task/{me}/children") as file:  # noqa: ASYNC230, PTH123
-            children = file.read().split()
-        if len(children) <= 1:
-            break
-        await asyncio.sleep(0.05)
-    await asyncio.sleep(0.5)  # the loop closes what belonged to them a little later
+    children, seen = own_children(), -1
+    while len(children) != seen:
+        seen = len(children)
+        await asyncio.sleep(1)  # in which the loop also closes what belonged to them
+        children = own_children()
     for _ in range(3):
         gc.collect()
     objects = gc.get_objects()
