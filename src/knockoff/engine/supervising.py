@@ -89,7 +89,7 @@ class SupervisedSession:
         self._told_by: deque[Fork | None] = deque()
         self._tries = Counter[str]()
         self._is_filling = False
-        self._is_confined_to_one = False
+        self._opens_no_more = False
         """Whether no process more could be opened for this run, which has been said."""
         self._lost = Counter[str | None]()
         """How often all processes were lost at once, by what ran here then."""
@@ -258,12 +258,12 @@ class SupervisedSession:
 
     async def _opened_for(self, name: str) -> Lane | None:
         others = [each.has_run for each in self._lanes]
-        if self._is_confined_to_one or not self._schedule.fits(name, (), others):
+        if self._opens_no_more or not self._schedule.fits(name, (), others):
             return None
         try:
             return await self.open()
         except (ContextProblems, WorkerError) as error:  # what runs goes on all the same
-            self._is_confined_to_one = True
+            self._opens_no_more = True
             log.warning("Run %d is filled by fewer processes: %s", self._task.run, error)
             return None
 
